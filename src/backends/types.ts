@@ -1,0 +1,178 @@
+import type { RelPath } from "../lib/path.ts";
+
+/** The kinds of storage that a project can be mirrored to. */
+export type BackendKind = "local" | "webdav" | "googledrive" | "dropbox" | "onedrive";
+
+/**
+ * A version of one remote path, opaque outside its backend. Equal revs of one path mean equal content, unless the
+ * file is `racy`. A backend spells every rev in one canonical form, so that `===` is the comparison.
+ */
+export type Rev = string & { readonly __brand: "Rev" };
+
+/** What a write or remove requires to find: this version, nothing at all, or whatever is there. */
+export type Expect = Rev | "absent" | "any";
+
+export type ChecksumKind = "sha256" | "md5" | "sha1" | "dropbox" | "quickxor";
+
+/** A content checksum that the server vouches for. `value` is lower-case hex (base64 for quickxor). */
+export interface Checksum {
+  readonly kind: ChecksumKind;
+  readonly value: string;
+}
+
+/** One file as a listing or lookup saw it. */
+export interface RemoteFile {
+  readonly path: RelPath;
+  /** Bytes. */
+  readonly size: number;
+  readonly rev: Rev;
+  /** True while the content could still change without the rev changing (a clock tick too coarse, reference B: F27). */
+  readonly racy: boolean;
+  /** What the shared manifest keeps as `remote_file_id` (reference 1.21). */
+  readonly id: string;
+  /** What the shared manifest keeps as `synced_remote_hash` (reference 1.21). */
+  readonly nativeHash: string;
+  readonly checksums?: readonly Checksum[];
+  /** Server's modification time, milliseconds since 1970. */
+  readonly modifiedMs?: number;
+}
+
+/** A name the listing met and could not express as a path of ours. It is reported and held, never deleted. */
+export interface UnusableName {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** A complete listing. A backend that could not see everything throws instead. */
+export interface Listing {
+  /** In no particular order. */
+  readonly files: readonly RemoteFile[];
+  /** Every folder seen below `under`, that one left out, skipped ones included by name only. */
+  readonly folders: readonly RelPath[];
+  readonly unusable: readonly UnusableName[];
+  /** False when the folder listed does not exist (then there are no files). The caller decides what that means. */
+  readonly exists: boolean;
+  /** Hand to `changes` next time; present only where that verb is. */
+  readonly cursor?: string;
+}
+
+/** A body that can be opened again, because a retry must. */
+export interface Source {
+  /** Bytes; a body that turns out shorter or longer makes the write fail. */
+  readonly size: number;
+  open(): ReadableStream<Uint8Array>;
+  /** Hex digests, when known; sent along so that a server can verify. */
+  readonly sha256?: string;
+  readonly md5?: string;
+}
+
+export interface Written {
+  /** The new version, when the server's answer names it. Otherwise look with `stat` or a closing `list`. */
+  readonly file?: RemoteFile;
+  /** The server's clock in its answer, milliseconds since 1970: a later modification is somebody else's. */
+  readonly serverTimeMs?: number;
+}
+
+export interface Opened {
+  readonly file: RemoteFile;
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface ListOptions extends CallOptions {
+  /** Folders directly below `under` that are not walked; their names still appear in `folders`. */
+  readonly skip?: readonly RelPath[];
+  /** Only what lies directly in `under`. */
+  readonly shallow?: boolean;
+  /** Called now and then with the number of files seen so far. */
+  readonly onCount?: (files: number) => void;
+}
+
+export interface ReadOptions extends CallOptions {
+  /** Fail with StaleError when the file is another version. */
+  readonly expect?: Rev;
+}
+
+export interface WriteOptions extends CallOptions {
+  readonly expect: Expect;
+}
+
+export interface CopyOptions extends CallOptions {
+  /** The version of the source; a copy of another version fails with StaleError. Left out for immutable sources. */
+  readonly expectSource?: Rev;
+}
+
+/** How far a guarded write holds, from the setup probe (reference reliability B4). */
+export type GuardLevel =
+  /** The server itself compares and refuses. */
+  | "native"
+  /** We lock, look and write under the lock. */
+  | "lock"
+  /** We look just before writing; another writer can slip in between. The user is told. */
+  | "look";
+
+export interface NameRules {
+  /** Characters that no component may hold. */
+  readonly forbidden: string;
+  /** Longest component in UTF-8 bytes. */
+  readonly maxNameBytes: number;
+  readonly caseSensitive: boolean;
+}
+
+/** Facts about a configured remote. Optional verbs say the rest by being there. */
+export interface Capabilities {
+  readonly guard: GuardLevel;
+  /** Checksums that a listing carries for files that we wrote. */
+  readonly checksums: readonly ChecksumKind[];
+  /** True when the answer to a write names the new version. */
+  readonly writeReturnsRev: boolean;
+  /** True when no reader ever sees a half-written file. */
+  readonly atomicWrite: boolean;
+  readonly names: NameRules;
+  /** Bytes; larger files are held. */
+  readonly maxFileSize?: number;
+}
+
+/** The answer to "what happened since this cursor?" */
+export type Changes =
+  | { readonly kind: "none" }
+  /** The cursor is too old or the backend cannot tell: list again. */
+  | { readonly kind: "relist" }
+  | {
+      readonly kind: "some";
+      readonly changed: readonly RemoteFile[];
+      readonly removed: readonly RelPath[];
+      readonly cursor: string;
+    };
+
+/**
+ * The storage contract. All paths are below the remote root. Every method throws a BackendError (or AbortError when
+ * its signal fires) and nothing else.
+ *
+ * - `list` is complete or it throws. A folder that is missing is `exists: false`; one that cannot be read throws.
+ * - `stat` answers undefined only for "surely not there".
+ * - `write` creates missing folders, is all-or-nothing as far as `can.atomicWrite` goes, and fails with StaleError,
+ *   leaving the remote untouched, when what it would replace is not what `expect` names.
+ * - `remove` of something absent is StaleError for a Rev and success for "any".
+ * - A lost reply is resolved by looking, never by blind repetition.
+ */
+export interface Backend {
+  readonly kind: BackendKind | "memory";
+  readonly can: Capabilities;
+  list(under: RelPath | "", options?: ListOptions): Promise<Listing>;
+  stat(path: RelPath, options?: CallOptions): Promise<RemoteFile | undefined>;
+  read(path: RelPath, options?: ReadOptions): Promise<Opened>;
+  write(path: RelPath, source: Source, options: WriteOptions): Promise<Written>;
+  remove(path: RelPath, options: WriteOptions): Promise<void>;
+  /** Server-side copy onto a name that must not exist (else StaleError). */
+  copy?(from: RelPath, to: RelPath, options?: CopyOptions): Promise<Written>;
+  /** Server-side rename onto a name that must not exist (else StaleError). */
+  move?(from: RelPath, to: RelPath, options?: CopyOptions): Promise<Written>;
+  changes?(cursor: string, options?: CallOptions): Promise<Changes>;
+  /** The canonical form of a `synced_remote_hash` found in a shared manifest, to compare with `nativeHash`. */
+  canonicalHash(stored: string): string;
+  close(): Promise<void>;
+}

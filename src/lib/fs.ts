@@ -1,0 +1,74 @@
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { faultPoint } from "./fault.ts";
+
+/** Temporary files of ours begin so; sync never sees them and the next run removes old ones. */
+export const TEMP_PREFIX = ".claude_mirror_tmp_";
+
+/** A name for a temporary file next to `target`, on the same file system so that a rename is atomic. */
+export function tempPathFor(target: string): string {
+  return join(dirname(target), TEMP_PREFIX + randomBytes(6).toString("hex"));
+}
+
+export interface AtomicWriteOptions {
+  /** Permission bits of the new file; an existing file's own are kept when left out (0644 for a new one). */
+  readonly mode?: number;
+  /** False for caches that may be lost with the power. */
+  readonly durable?: boolean;
+}
+
+/**
+ * Replaces `target` so that every reader, at every instant and after a crash, finds the old or the new content whole:
+ * temporary file, fsync, rename, fsync of the folder (invariant I8). Creates missing folders.
+ */
+export function writeAtomic(target: string, content: string | Uint8Array, options: AtomicWriteOptions = {}): void {
+  fs.mkdirSync(dirname(target), { recursive: true });
+  const temp = tempPathFor(target);
+  const mode = options.mode ?? modeOf(target) ?? 0o644;
+  try {
+    const fd = fs.openSync(temp, "wx", mode);
+    try {
+      writeAll(fd, typeof content === "string" ? Buffer.from(content) : content);
+      fs.fchmodSync(fd, mode);
+      if (options.durable !== false) fs.fsyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+    faultPoint(`atomic-rename ${basename(target)}`);
+    fs.renameSync(temp, target);
+  } catch (error) {
+    fs.rmSync(temp, { force: true });
+    throw error;
+  }
+  if (options.durable !== false) fsyncFolder(dirname(target));
+}
+
+/** Writes every byte or throws: a full disk can show as a short count without an error. */
+export function writeAll(fd: number, bytes: Uint8Array): void {
+  let at = 0;
+  while (at < bytes.length) {
+    const written = fs.writeSync(fd, bytes, at, bytes.length - at);
+    if (written <= 0) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+    at += written;
+  }
+}
+
+/** Makes a rename or create in `folder` survive a power loss. Does nothing where folders cannot be opened (Windows). */
+export function fsyncFolder(folder: string): void {
+  if (process.platform === "win32") return;
+  const fd = fs.openSync(folder, "r");
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function modeOf(path: string): number | undefined {
+  try {
+    return fs.statSync(path).mode & 0o777;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+import type { BackendKind } from "../backends/types.ts";
+
+/** One project's settings, defaults filled in, `~` expanded, types checked. Keys: reference 1.2. */
+export interface ProjectConfig {
+  /** Absolute path of the YAML this came from. */
+  readonly file: string;
+  readonly projectPath: string;
+  readonly backend: BackendKind;
+  readonly filePatterns: readonly string[];
+  readonly excludePatterns: readonly string[];
+  readonly tokenFile: string;
+  readonly machineName: string;
+  readonly user: string;
+  readonly localFolder: string;
+  readonly webdavUrl: string;
+  readonly webdavUsername: string;
+  /** A password found in the YAML, where it does not belong; `""` when there is none. */
+  readonly webdavPassword: string;
+  readonly webdavInsecureHttp: boolean;
+  readonly pollInterval: number;
+  readonly slackEnabled: boolean;
+  readonly slackWebhookUrl: string;
+  readonly slackChannel: string;
+  readonly driveFolderId: string;
+  readonly gcpProjectId: string;
+  readonly pubsubTopicId: string;
+  readonly credentialsFile: string;
+  readonly dropboxAppKey: string;
+  readonly dropboxFolder: string;
+  readonly onedriveClientId: string;
+  readonly onedriveFolder: string;
+  readonly snapshotFormat: "blobs" | "full";
+  readonly mirrorConfigPaths: readonly string[];
+  readonly snapshotOn: "" | "primary" | "all";
+  readonly retryOnPush: boolean;
+  readonly maxRetryAttempts: number;
+  readonly notifyFailures: boolean;
+  readonly parallelWorkers: number;
+  /** Seconds; how long throttling may hold a run up. */
+  readonly maxThrottleWaitSeconds: number;
+  /** Kilobits per second, 1024-based; null is unlimited. */
+  readonly maxUploadKbps: number | null;
+  /** What is odd about the file and does not stop us: unknown keys, clamped values, a secret. */
+  readonly warnings: readonly string[];
+}
