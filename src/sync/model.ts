@@ -1,5 +1,5 @@
 import type { ErrorClass } from "../backends/errors.ts";
-import type { RemoteFile, Rev } from "../backends/types.ts";
+import type { NameRules, RemoteFile, Rev } from "../backends/types.ts";
 import type { RelPath } from "../lib/path.ts";
 
 /** What tells one version of a local file from another without reading it. */
@@ -94,6 +94,7 @@ export type Action =
       readonly expect: Rev | "absent";
       readonly hash?: ContentHash;
     }
+  /** When the bytes turn out to be those already here, nothing is rewritten and the path is recorded as agreed. */
   | {
       readonly kind: "download";
       readonly path: RelPath;
@@ -112,7 +113,27 @@ export type Action =
       readonly hash?: ContentHash;
     }
   /** Drop the base entry: both sides are gone, or the path left the scope. */
-  | { readonly kind: "forget"; readonly path: RelPath };
+  | { readonly kind: "forget"; readonly path: RelPath }
+  /**
+   * Settles a conflict by keeping both contents. In this order, each step only after the one before it is confirmed:
+   * 1. `copy` gets the loser's bytes here (exclusive create; from the local `path`, or read from `remote` at its rev);
+   * 2. `copy` is uploaded expecting "absent";
+   * 3. `path` gets the winner: "remote" downloads it over `local`, "local" uploads it expecting `remote.rev`.
+   * In 1 and 2 a `copy` that already holds `copySha256` counts as done; one that holds anything else fails the action
+   * as STALE before `path` is touched. Both `path` and `copy` are recorded as agreed.
+   */
+  | {
+      readonly kind: "keep-both";
+      readonly path: RelPath;
+      readonly winner: "local" | "remote";
+      readonly local: FileStat;
+      readonly localSha256: string;
+      readonly remote: RemoteFile;
+      readonly remoteSha256: string;
+      readonly copy: RelPath;
+      /** The loser's digest: `localSha256` or `remoteSha256`. */
+      readonly copySha256: string;
+    };
 
 export type ActionKind = Action["kind"];
 
@@ -131,6 +152,11 @@ export interface Plan {
   /** Every path that is not in sync, whatever the mode will do about it. */
   readonly statuses: readonly PathStatus[];
   readonly counts: Readonly<Record<Status, number>>;
+  /**
+   * Paths whose contents must be read (both sides) before they can be settled: hash them, set `equal` and both digests
+   * in their rows, and plan again. Until then they count as conflicts and get no action.
+   */
+  readonly compare: readonly RelPath[];
 }
 
 export type Strategy = "keep-local" | "keep-remote" | "keep-both" | "skip";
@@ -146,7 +172,19 @@ export interface PlanRequest {
   readonly mode: PlanMode;
   /** Only these paths (already resolved from FILES); all when left out. */
   readonly only?: (path: RelPath) => boolean;
+  /** How conflicts are settled; asked in mode `sync` only. Left out: all are skipped. */
+  readonly settle?: (conflict: Conflict) => Strategy;
+  /** What the remote can hold; an upload that does not fit is held. */
+  readonly names?: NameRules;
+  /** Bytes; larger uploads are held. */
+  readonly maxFileSize?: number;
+  /** Names that this platform cannot hold are not downloaded. `posix` when left out. */
+  readonly localPlatform?: LocalPlatform;
+  /** Rows known to be in sync that are not among `rows`; they are counted, and new names are checked against them. */
+  readonly inSync?: { readonly count: number; readonly paths: () => Iterable<RelPath> };
 }
+
+export type LocalPlatform = "posix" | "windows";
 
 export type GuardName = "mass-delete" | "empty-root" | "remote-gone" | "future-manifest";
 
