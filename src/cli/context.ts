@@ -8,6 +8,8 @@ export interface Input {
   text(): Promise<string>;
   /** The stream itself, for prompts. */
   readonly stream: NodeJS.ReadableStream;
+  /** Where prompts are drawn: stderr. */
+  readonly echo: NodeJS.WritableStream;
 }
 
 /** The world outside, given once by `main.ts` or by a test. */

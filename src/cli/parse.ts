@@ -56,7 +56,7 @@ function take(command: Command, values: Map<string, unknown>, token: OptionToken
     values.set(name, !negated);
     return;
   }
-  const value = valueOf(option, token);
+  const value = textOf(option, token);
   if (option.kind === "number") values.set(name, numberOf(option, token.rawName, value));
   else if (option.kind === "text") values.set(name, value);
   else values.set(name, [...((values.get(name) as readonly string[] | undefined) ?? []), value]);
@@ -71,7 +71,7 @@ function lookUp(options: Options, typed: string) {
 }
 
 /** A word that begins with a dash is never taken as a value by accident. */
-function valueOf(option: Exclude<Option, { readonly kind: "flag" }>, token: OptionToken): string {
+function textOf(option: Exclude<Option, { readonly kind: "flag" }>, token: OptionToken): string {
   const { value, rawName } = token;
   const swallowed = !token.inlineValue && value !== undefined && value.length > 1 && value.startsWith("-");
   if (value === undefined || swallowed) {

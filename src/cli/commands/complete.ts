@@ -1,0 +1,39 @@
+import { readdirSync } from "node:fs";
+import { configDir } from "../../lib/dirs.ts";
+import { command } from "../command.ts";
+import { type CompletionSources, complete } from "../complete.ts";
+import type { CommandContext } from "../context.ts";
+import { COMMANDS } from "../table.ts";
+
+/** `__complete -- WORDS...`: what the completion scripts call. */
+export const completeCommand = command({
+  name: "__complete",
+  summary: "Answer the completion scripts",
+  positionals: [{ name: "WORDS", help: "The words typed so far.", many: true, optional: true }],
+  options: {},
+  async run(ctx, { positionals: words }) {
+    const answer = await complete({ words, commands: COMMANDS, sources: sourcesOf(ctx) });
+    if (answer.kind !== "names") return { result: answer, lines: [`:${answer.kind}`] };
+    const lines = answer.names.map(({ value, help }) => (help === undefined ? value : `${value}\t${help}`));
+    return { result: answer, lines: lines.filter((line) => !/[\r\n]/.test(line)) };
+  },
+});
+
+function sourcesOf({ env, home }: CommandContext): CompletionSources {
+  return {
+    configs: () => configFiles(configDir(env, home)),
+    snapshots: async () => [],
+    backends: ["local", "webdav"],
+  };
+}
+
+function configFiles(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(".yaml"))
+      .sort()
+      .map((name) => `${folder}/${name}`);
+  } catch {
+    return [];
+  }
+}

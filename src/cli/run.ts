@@ -1,0 +1,135 @@
+import type { Environment } from "../ui/terminal.ts";
+import { openTerminal } from "../ui/terminal.ts";
+import { openAsker } from "./ask.ts";
+import type { Command, CommandResult } from "./command.ts";
+import type { CliEnvironment, CommandContext } from "./context.ts";
+import { describeFailure, EXIT, type ExitCode, type Failure } from "./exit.ts";
+import { commandHelp, overview } from "./help.ts";
+import { errorEnvelope, failureLines, resultEnvelope } from "./output.ts";
+import { parseCommand } from "./parse.ts";
+import { COMMANDS, type CommandEntry } from "./table.ts";
+import { unknownCommand, unknownFlag } from "./unknown.ts";
+import { versionLine } from "./version.ts";
+
+/**
+ * Runs one command line from its words to its exit code. Never throws: every failure has been told, on stderr, when
+ * this resolves.
+ */
+export async function runCli(
+  words: readonly string[],
+  environment: CliEnvironment,
+  commands: Readonly<Record<string, CommandEntry>> = COMMANDS,
+): Promise<ExitCode> {
+  const split = splitWords(words);
+  const json = wantsJson(words);
+  try {
+    return await dispatch(split, environment, commands);
+  } catch (error) {
+    const failure = describeFailure(environment.signal.aborted ? environment.signal.reason : error);
+    tell(failure, error, { environment, json, command: split.name ?? "claude-mirror" });
+    return failure.code;
+  }
+}
+
+interface Words {
+  readonly name: string | undefined;
+  /** What stood before the command's name. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+}
+
+/** The first word that is no flag names the command. */
+function splitWords(words: readonly string[]): Words {
+  const at = words.findIndex((word) => !word.startsWith("-"));
+  if (at < 0) return { name: undefined, before: words, after: [] };
+  return { name: words[at], before: words.slice(0, at), after: words.slice(at + 1) };
+}
+
+async function dispatch(
+  { name, before, after }: Words,
+  environment: CliEnvironment,
+  commands: Readonly<Record<string, CommandEntry>>,
+): Promise<ExitCode> {
+  const out = openTerminal(environment.stdout, environment.env);
+  const stray = before.find((word) => !LEADING.includes(word));
+  if (stray !== undefined) throw unknownFlag(stray);
+  if (before.includes("--version") || before.includes("-V")) {
+    const { version } = environment;
+    out.write(before.includes("--json") ? resultEnvelope("version", version) : `${versionLine(version)}\n`);
+    return EXIT.ok;
+  }
+  if (name === undefined) {
+    for (const line of overview(commands, out.style)) out.line(line);
+    return EXIT.ok;
+  }
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!entry) throw unknownCommand(name, commands);
+  return runCommand(await entry.load(), [...before, ...after], environment);
+}
+
+const LEADING: readonly string[] = ["--json", "--help", "-h", "--version", "-V"];
+
+async function runCommand(command: Command, words: readonly string[], environment: CliEnvironment): Promise<ExitCode> {
+  const { args, json, help } = parseCommand(command, words);
+  const context = makeContext(command.name, environment, { json });
+  if (help) {
+    for (const line of commandHelp(command, context.out.style)) context.out.line(line);
+    return EXIT.ok;
+  }
+  environment.signal.throwIfAborted();
+  const answer = await command.run(context, args);
+  finish(command.name, context, answer);
+  return answer.exit ?? EXIT.ok;
+}
+
+function finish(name: string, context: CommandContext, answer: CommandResult): void {
+  if (context.json) context.out.write(resultEnvelope(name, answer.result));
+  else for (const line of answer.lines ?? []) context.out.line(line);
+}
+
+/** What a command is given; public so that a test can run a command without the shell around it. */
+export function makeContext(
+  command: string,
+  environment: CliEnvironment,
+  { json }: { readonly json: boolean },
+): CommandContext {
+  const out = openTerminal(environment.stdout, environment.env);
+  const err = openTerminal(environment.stderr, environment.env);
+  return {
+    ...environment,
+    command,
+    json,
+    debug: wantsDebug(environment.env),
+    out,
+    err,
+    ask: openAsker({ input: environment.stdin, err, json, signal: environment.signal }),
+    print: (line = "") => {
+      if (!json) out.line(line);
+    },
+    note: (line) => err.line(line),
+  };
+}
+
+interface Telling {
+  readonly environment: CliEnvironment;
+  readonly json: boolean;
+  readonly command: string;
+}
+
+function tell(failure: Failure, error: unknown, { environment, json, command }: Telling): void {
+  if (failure.quiet) return;
+  const err = openTerminal(environment.stderr, environment.env);
+  if (json) err.write(errorEnvelope(command, failure));
+  else failureLines(failure).forEach((line, at) => void err.line(at === 0 ? err.style.red(line) : line));
+  if (wantsDebug(environment.env) && !json && error instanceof Error) err.line(err.style.dim(error.stack ?? ""));
+}
+
+function wantsJson(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  return words.slice(0, end < 0 ? words.length : end).includes("--json");
+}
+
+function wantsDebug(env: Environment): boolean {
+  const value = env["CLAUDE_MIRROR_DEBUG"];
+  return value !== undefined && value !== "" && value !== "0";
+}

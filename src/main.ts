@@ -1,0 +1,31 @@
+declare const VERSION: string | undefined;
+declare const COMMIT: string | undefined;
+
+/**
+ * The entry: what must start like a C program is answered here, with `node:fs` and `console.log` alone. Everything
+ * else is read from disk only when it is asked for.
+ */
+const words = process.argv.slice(2);
+if (!answeredAtOnce()) await runAll();
+
+function answeredAtOnce(): boolean {
+  if (words.length !== 1 || words[0] !== "--version" || typeof VERSION === "undefined") return false;
+  console.log(`claude-mirror ${VERSION}${typeof COMMIT === "undefined" || COMMIT === "" ? "" : ` (${COMMIT})`}`);
+  return true;
+}
+
+async function runAll(): Promise<void> {
+  const [{ runCli }, { processEnvironment }, { Interrupted }] = await Promise.all([
+    import("./cli/run.ts"),
+    import("./cli/process.ts"),
+    import("./lib/errors.ts"),
+  ]);
+  const stop = new AbortController();
+  const onSignal = () => {
+    if (stop.signal.aborted) process.exit(130);
+    stop.abort(new Interrupted());
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
+  process.exitCode = await runCli(words, processEnvironment(stop.signal));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(signal, onSignal);
+}
