@@ -1,0 +1,29 @@
+import { afterAll } from "bun:test";
+import { chmodSync, existsSync, lstatSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const made: string[] = [];
+
+/** A new empty folder, by its real path, removed when the test file is done. */
+export function tempFolder(label = "test"): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), `claude-mirror-${label}-`)));
+  made.push(folder);
+  return folder;
+}
+
+afterAll(() => {
+  for (const folder of made.splice(0)) {
+    if (existsSync(folder)) unlockFolders(folder);
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+/** Gives back the permissions that a test took from folders, so that they can be removed. */
+function unlockFolders(folder: string): void {
+  chmodSync(folder, 0o700);
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (lstatSync(path).isDirectory()) unlockFolders(path);
+  }
+}
