@@ -126,7 +126,9 @@ async function writeFile(remote: Remote, path: RelPath, source: Source, options:
   checkExpect(remote, "write", path, options.expect);
   let expect = options.expect;
   const bytes = await collect(path, source, options.signal, (half) => {
-    if (!remote.can.atomicWrite) expect = store.put(path, half).rev;
+    if (remote.can.atomicWrite) return;
+    if (remote.can.guard === "native") checkExpect(remote, "write", path, expect);
+    expect = store.put(path, half).rev;
   });
   checkTarget(remote, "write", path);
   if (remote.can.guard === "native") checkExpect(remote, "write", path, expect);

@@ -1,0 +1,191 @@
+import { expect, test } from "bun:test";
+import { NotFoundError, StaleError } from "../../src/backends/errors.ts";
+import type { Rev } from "../../src/backends/types.ts";
+import { relPath } from "../../src/lib/path.ts";
+import { sourceOf, textAt } from "../support/bodies.ts";
+import { create, fails, failure, fileAt, pathsOf } from "./asserts.ts";
+import type { ContractContext } from "./suite.ts";
+
+const A = relPath("docs/a.md");
+const B = relPath("docs/b.md");
+const WRONG = "0-never" as Rev;
+
+/** What a write, remove, copy or move refuses to touch. */
+export function guardChapters(context: ContractContext): void {
+  writing(context);
+  removing(context);
+  copying(context, "copy");
+  copying(context, "move");
+  clashes(context);
+}
+
+function writing({ chapter, at }: ContractContext): void {
+  chapter("guards", () => {
+    test("write absent: refused where a file is, which stays", async () => {
+      const { backend } = at();
+      const before = await create(backend, A, "old");
+      expect(await failure(backend.write(A, sourceOf("new"), { expect: "absent" }))).toBeInstanceOf(StaleError);
+      expect(await textAt(backend, A)).toBe("old");
+      expect((await fileAt(backend, A)).rev).toBe(before.rev);
+    });
+
+    test("write rev: done for the right version", async () => {
+      const { backend } = at();
+      const before = await create(backend, A, "old");
+      await backend.write(A, sourceOf("newer"), { expect: before.rev });
+      expect(await textAt(backend, A)).toBe("newer");
+    });
+
+    test("write rev: refused for another version, which stays", async () => {
+      const { backend, second } = at();
+      const before = await create(backend, A, "old");
+      const other = await second();
+      await other.write(A, sourceOf("theirs"), { expect: before.rev });
+      await other.close();
+      for (const expected of [before.rev, WRONG]) {
+        expect(await failure(backend.write(A, sourceOf("ours"), { expect: expected }))).toBeInstanceOf(StaleError);
+      }
+      expect(await textAt(backend, A)).toBe("theirs");
+    });
+
+    test("write rev: refused where the file is gone, and it stays gone", async () => {
+      const { backend } = at();
+      const before = await create(backend, A, "old");
+      await backend.remove(A, { expect: before.rev });
+      expect(await failure(backend.write(A, sourceOf("new"), { expect: before.rev }))).toBeInstanceOf(StaleError);
+      expect(await backend.stat(A)).toBeUndefined();
+    });
+
+    test("write any: creates and replaces", async () => {
+      const { backend } = at();
+      await backend.write(A, sourceOf("one"), { expect: "any" });
+      await backend.write(A, sourceOf("three"), { expect: "any" });
+      expect(await textAt(backend, A)).toBe("three");
+    });
+
+    test("write: a long chain of guarded updates, each from the version before", async () => {
+      const { backend } = at();
+      let rev = (await create(backend, A, "start")).rev;
+      for (let i = 0; i < 10; i++) {
+        const written = await backend.write(A, sourceOf("x".repeat(i + 1)), { expect: rev });
+        rev = (written.file ?? (await fileAt(backend, A))).rev;
+      }
+      expect(await textAt(backend, A)).toBe("x".repeat(10));
+    });
+  });
+}
+
+function removing({ chapter, at }: ContractContext): void {
+  chapter("remove", () => {
+    test("remove rev: done for the right version, and only that file", async () => {
+      const { backend } = at();
+      const before = await create(backend, A, "a");
+      await create(backend, B, "b");
+      await backend.remove(A, { expect: before.rev });
+      expect(await backend.stat(A)).toBeUndefined();
+      expect(await pathsOf(backend, "")).toEqual([B]);
+    });
+
+    test("remove rev: refused for another version, which stays", async () => {
+      const { backend } = at();
+      const before = await create(backend, A, "old");
+      await backend.write(A, sourceOf("newer"), { expect: before.rev });
+      for (const expected of [before.rev, WRONG]) {
+        expect(await failure(backend.remove(A, { expect: expected }))).toBeInstanceOf(StaleError);
+      }
+      expect(await textAt(backend, A)).toBe("newer");
+    });
+
+    test("remove rev: of something absent is StaleError", async () => {
+      expect(await failure(at().backend.remove(A, { expect: WRONG }))).toBeInstanceOf(StaleError);
+    });
+
+    test("remove any: done, and done again for what is absent", async () => {
+      const { backend } = at();
+      await create(backend, A, "a");
+      await backend.remove(A, { expect: "any" });
+      await backend.remove(A, { expect: "any" });
+      await backend.remove(relPath("no/such/folder.md"), { expect: "any" });
+      expect(await pathsOf(backend, "")).toEqual([]);
+    });
+  });
+}
+
+function copying({ chapter, at, has }: ContractContext, verb: "copy" | "move"): void {
+  if (!has[verb]) return;
+  const left = (kept: string): string[] => (verb === "copy" ? [A, kept] : [kept]);
+  chapter(verb, () => {
+    test(`${verb}: onto a free name, into a new folder`, async () => {
+      const { backend } = at();
+      const source = await create(backend, A, "content");
+      const to = relPath("new folder/deep/c.md");
+      const written = await backend[verb]?.(A, to, { expectSource: source.rev });
+      expect(await textAt(backend, to)).toBe("content");
+      expect(await pathsOf(backend, "")).toEqual(left(to));
+      const seen = await fileAt(backend, to);
+      if (written?.file) expect(written.file).toMatchObject({ path: to, size: 7, rev: seen.rev });
+    });
+
+    test(`${verb}: never onto a name that is taken`, async () => {
+      const { backend } = at();
+      await create(backend, A, "content");
+      await create(backend, B, "precious");
+      expect(await failure(Promise.resolve(backend[verb]?.(A, B)))).toBeInstanceOf(StaleError);
+      expect(await textAt(backend, A)).toBe("content");
+      expect(await textAt(backend, B)).toBe("precious");
+    });
+
+    test(`${verb}: refused for another version of the source`, async () => {
+      const { backend } = at();
+      const before = await create(backend, A, "old");
+      await backend.write(A, sourceOf("newer"), { expect: before.rev });
+      const call = Promise.resolve(backend[verb]?.(A, B, { expectSource: before.rev }));
+      expect(await failure(call)).toBeInstanceOf(StaleError);
+      expect(await pathsOf(backend, "")).toEqual([A]);
+    });
+
+    test(`${verb}: a source that is absent`, async () => {
+      const { backend } = at();
+      const error = await failure(Promise.resolve(backend[verb]?.(A, B)));
+      expect(error instanceof NotFoundError || error instanceof StaleError).toBe(true);
+      expect(await backend.stat(B)).toBeUndefined();
+    });
+
+    test(`${verb}: odd names at both ends`, async () => {
+      const { backend } = at();
+      const from = relPath("from #1 50%/a+b&c.md");
+      const to = relPath("to %41/ünï '日本'.md");
+      await create(backend, from, "content");
+      await backend[verb]?.(from, to);
+      expect(await textAt(backend, to)).toBe("content");
+    });
+  });
+}
+
+function clashes({ chapter, at }: ContractContext): void {
+  chapter("clash", () => {
+    test("a folder where a file is asked for: not there, not readable, not replaced, not removed", async () => {
+      const { backend } = at();
+      await create(backend, A, "inside");
+      const folder = relPath("docs");
+      expect(await backend.stat(folder)).toBeUndefined();
+      await fails(backend.read(folder));
+      await fails(backend.write(folder, sourceOf("x"), { expect: "absent" }));
+      await fails(backend.write(folder, sourceOf("x"), { expect: "any" }));
+      await fails(backend.remove(folder, { expect: WRONG }));
+      await fails(backend.remove(folder, { expect: "any" }));
+      expect(await textAt(backend, A)).toBe("inside");
+    });
+
+    test("a file where a folder is needed: it stays, and nothing is below it", async () => {
+      const { backend } = at();
+      await create(backend, A, "a file");
+      const below = relPath("docs/a.md/below.md");
+      await fails(backend.write(below, sourceOf("x"), { expect: "absent" }));
+      await fails(backend.write(relPath("docs/a.md/much/below.md"), sourceOf("x"), { expect: "any" }));
+      expect(await backend.stat(below)).toBeUndefined();
+      expect((await backend.list(A)).exists).toBe(false);
+      expect(await textAt(backend, A)).toBe("a file");
+    });
+  });
+}
