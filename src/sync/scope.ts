@@ -1,0 +1,61 @@
+import { RESERVED_FOLDERS } from "../backends/layout.ts";
+import { TEMP_PREFIX } from "../lib/fs.ts";
+import { compileExclude } from "./exclude.ts";
+import { compileIgnore } from "./ignore.ts";
+import { compileInclude } from "./include.ts";
+
+/**
+ * Which paths take part in sync. `links` names the components (0 is the first) that are symbolic links to folders, as
+ * the scan met them; without it a path is judged by its text alone.
+ */
+export interface Scope {
+  /** For the path of a file. */
+  includes(path: string, links?: readonly number[]): boolean;
+  /** For the path of a folder: false when nothing below it is in scope. */
+  descends(folder: string, links?: readonly number[]): boolean;
+}
+
+export interface ScopeRules {
+  readonly filePatterns: readonly string[];
+  readonly excludePatterns: readonly string[];
+  /** Text of `.claude_mirror_ignore`, when there is one. */
+  readonly ignoreText?: string;
+}
+
+/** Our own ignore file, at the root of the project. It is read, never synced. */
+export const IGNORE_FILE = ".claude_mirror_ignore";
+
+/**
+ * Builds the scope of a project. Never in it: state files of ours and of the Python tool (reference 1.1) with their
+ * siblings, temporary files, `.git` at any depth, and the reserved folders at the root.
+ * Throws PatternError for a file pattern that cannot be used.
+ */
+export function compileScope(rules: ScopeRules): Scope {
+  const include = compileInclude(rules.filePatterns);
+  const exclude = compileExclude(rules.excludePatterns);
+  const ignore = compileIgnore(rules.ignoreText ?? "");
+  return {
+    includes: (path, links) =>
+      include.matches(path, links) && !alwaysOut(path) && !exclude.excludes(path) && !ignore.ignores(path),
+    descends: (folder, links) =>
+      include.descends(folder, links) && !alwaysOut(folder) && !exclude.prunes(folder) && !ignore.prunes(folder),
+  };
+}
+
+const STATE_NAME =
+  /(?:^|\/)\.claude_mirror_(?:manifest\.json|hash_cache\.json|inbox\.jsonl|prompt_cache\.json|ignore)(?:\.[^/]*)?(?:\/|$)/;
+const GIT_NAME = /(?:^|\/)\.git(?:\/|$)/;
+
+/** Plain searches first: nearly every path holds none of these names. */
+function alwaysOut(path: string): boolean {
+  if (
+    path.charCodeAt(0) === 0x5f &&
+    RESERVED_FOLDERS.some((folder) => path === folder || path.startsWith(`${folder}/`))
+  ) {
+    return true;
+  }
+  if (!path.includes(".git") && !path.includes(".claude_mirror_")) return false;
+  return (
+    GIT_NAME.test(path) || STATE_NAME.test(path) || path.startsWith(TEMP_PREFIX) || path.includes(`/${TEMP_PREFIX}`)
+  );
+}
