@@ -1,4 +1,5 @@
-import { padCells, type Style } from "../ui/terminal.ts";
+import type { Style } from "../ui/terminal.ts";
+import { padWidth } from "../ui/width.ts";
 import type { Command, Option, Positional } from "./command.ts";
 import type { CommandEntry } from "./table.ts";
 
@@ -72,6 +73,6 @@ function limits(option: Option): string {
 function columns(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.min(36, Math.max(...rows.map(([left]) => left.length))) + 2;
   return rows.flatMap(([left, right]) =>
-    left.length + 2 > width ? [`  ${left}`, `  ${" ".repeat(width)}${right}`] : [`  ${padCells(left, width)}${right}`],
+    left.length + 2 > width ? [`  ${left}`, `  ${" ".repeat(width)}${right}`] : [`  ${padWidth(left, width)}${right}`],
   );
 }

@@ -8,9 +8,11 @@ export interface Sink {
 
 type Paint = (text: string) => string;
 
-/** Wraps text in SGR codes (ECMA-48 8.3.117), or leaves it alone when there is no colour. */
+/** How text is shown: wrapped in SGR codes (ECMA-48 8.3.117) or left alone when there is no colour. */
 export interface Style {
   readonly colour: boolean;
+  /** Cells a table may take; undefined where nobody looks at it on a terminal. */
+  readonly width?: number | undefined;
   readonly bold: Paint;
   readonly dim: Paint;
   readonly red: Paint;
@@ -37,7 +39,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 export function openTerminal(sink: Sink, env: Environment): Terminal {
   return {
-    style: makeStyle(wantsColour(env, sink.isTTY)),
+    style: makeStyle(wantsColour(env, sink.isTTY), sink.isTTY ? { width: sink.columns || 80 } : {}),
     isTTY: sink.isTTY,
     get columns() {
       return sink.columns || 80;
@@ -55,13 +57,14 @@ export function wantsColour(env: Environment, isTTY: boolean): boolean {
   return isTTY && env["TERM"] !== "dumb";
 }
 
-export function makeStyle(colour: boolean): Style {
+export function makeStyle(colour: boolean, { width }: { readonly width?: number } = {}): Style {
   const paint =
     (open: number, close: number): Paint =>
     (text) =>
       colour && text !== "" ? `\x1b[${open}m${text}\x1b[${close}m` : text;
   return {
     colour,
+    width,
     bold: paint(1, 22),
     dim: paint(2, 22),
     red: paint(31, 39),
@@ -81,53 +84,5 @@ export function printable(text: string): string {
   });
 }
 
-/** Cells that `text` takes on a terminal: 2 for East Asian wide characters and emoji, 0 for marks and SGR codes. */
-export function textWidth(text: string): number {
-  const bare = text.includes("\x1b") ? text.replace(SGR, "") : text;
-  if (PLAIN.test(bare)) return bare.length;
-  let width = 0;
-  for (const { segment } of segmenter().segment(bare)) width += clusterWidth(segment);
-  return width;
-}
-
-/** `text` followed by spaces up to `width` cells. */
-export function padCells(text: string, width: number): string {
-  return text + " ".repeat(Math.max(0, width - textWidth(text)));
-}
-
-/** Uncoloured `text` cut to at most `width` cells, `…` marking the cut. */
-export function cutCells(text: string, width: number): string {
-  if (textWidth(text) <= width) return text;
-  let kept = "";
-  let used = 0;
-  for (const { segment } of segmenter().segment(text)) {
-    const cells = clusterWidth(segment);
-    if (used + cells > width - 1) break;
-    kept += segment;
-    used += cells;
-  }
-  return width < 1 ? "" : `${kept}…`;
-}
-
-const PLAIN = /^[\x20-\x7e]*$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what this is about
-const SGR = /\x1b\[[0-9;]*m/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
 const UNPRINTABLE = /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
-
-/** Wide and full-width blocks of UAX #11, as far as they occur in practice. */
-const WIDE =
-  /[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{16fe0}-\u{18aff}\u{1aff0}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;
-const ZERO = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u;
-const EMOJI = /\p{Emoji_Presentation}|\ufe0f|[\u{1f1e6}-\u{1f1ff}]{2}/u;
-
-function clusterWidth(cluster: string): number {
-  if (ZERO.test(cluster)) return 0;
-  return WIDE.test(cluster) || EMOJI.test(cluster) ? 2 : 1;
-}
-
-let cached: Intl.Segmenter | undefined;
-function segmenter(): Intl.Segmenter {
-  cached ??= new Intl.Segmenter(undefined, { granularity: "grapheme" });
-  return cached;
-}

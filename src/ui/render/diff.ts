@@ -1,0 +1,43 @@
+import { createTwoFilesPatch } from "diff";
+import type { DiffResult } from "../../project/model.ts";
+import { bytesText } from "../format.ts";
+import { printable, type Style } from "../terminal.ts";
+
+/** What `diff` shows: the changes from the remote file to the local one, or why there are none to show. */
+export function diffLines(
+  diff: DiffResult,
+  style: Style,
+  { context }: { readonly context: number },
+): readonly string[] {
+  const path = printable(diff.path);
+  switch (diff.kind) {
+    case "equal":
+      return [`${path} is the same here and on the remote.`];
+    case "one-sided":
+      return [`${path} exists only ${diff.side === "local" ? "here" : "on the remote"}.`];
+    case "binary":
+      return [
+        `${path} differs and is not text: ${bytesText(diff.localBytes)} here, ${bytesText(diff.remoteBytes)} on the remote.`,
+      ];
+    case "text":
+      return unifiedDiff(diff, context)
+        .replace(/\n$/, "")
+        .split("\n")
+        .map((line, at) => paintLine(line, { isHead: at < 2, style }));
+  }
+}
+
+/** The unified diff (as `diff -u` writes it) from the remote text to the local one, `context` unchanged lines around a change. */
+export function unifiedDiff(diff: Extract<DiffResult, { readonly kind: "text" }>, context: number): string {
+  const names = [`remote/${printable(diff.path)}`, `local/${printable(diff.path)}`] as const;
+  const patch = createTwoFilesPatch(...names, diff.remote, diff.local, undefined, undefined, { context });
+  return patch.replace(/^={3,}\n/, "");
+}
+
+function paintLine(line: string, { isHead, style }: { readonly isHead: boolean; readonly style: Style }): string {
+  const safe = printable(line.replaceAll("\t", "    "));
+  if (isHead) return style.bold(safe);
+  if (line.startsWith("@@")) return style.cyan(safe);
+  if (line.startsWith("+")) return style.green(safe);
+  return line.startsWith("-") ? style.red(safe) : safe;
+}

@@ -1,0 +1,93 @@
+import type { StatusResult } from "../../project/model.ts";
+import type { Status } from "../../sync/model.ts";
+import { bytesText } from "../format.ts";
+import { tableLines } from "../table.ts";
+import { printable, type Style } from "../terminal.ts";
+
+/** The words for a status (decision 1). */
+export const STATUS_WORDS: Readonly<Record<Status, string>> = {
+  conflict: "conflict",
+  local_ahead: "local ahead",
+  remote_ahead: "remote ahead",
+  new_local: "new local",
+  new_remote: "new on remote",
+  deleted_local: "deleted local",
+  deleted_remote: "deleted on remote",
+  held: "held",
+  in_sync: "in sync",
+};
+
+/** The table of what is not in sync, the reasons of what is held, and the summary. */
+export function statusLines(result: StatusResult, style: Style): readonly string[] {
+  const lines: string[] = [];
+  if (result.differing.length > 0) {
+    lines.push(
+      ...tableLines({
+        columns: [{ header: "File", folds: true }, { header: "Status" }, { header: "Action" }],
+        rows: result.differing.map(({ path, status }) => [
+          printable(path),
+          { text: STATUS_WORDS[status], paint: statusPaint(status, style) },
+          ACTIONS[status],
+        ]),
+        paintHeader: style.bold,
+        width: style.width,
+      }),
+    );
+  }
+  for (const { path, reason } of result.held) lines.push(style.yellow(`Held ${printable(path)}: ${printable(reason)}`));
+  lines.push(summaryLine(result.counts, style));
+  const sizes = sizesLine(result);
+  return sizes === undefined ? lines : [...lines, style.dim(sizes)];
+}
+
+/** The summary alone, for `--short`. */
+export function shortStatusLine({ counts }: StatusResult, style: Style): string {
+  return summaryLine(counts, style);
+}
+
+/** `  1 conflict  ·  2 local ahead  ·  5 in sync`, or `All 5 file(s) in sync.` */
+export function summaryLine(counts: Readonly<Record<Status, number>>, style: Style): string {
+  const shown = (Object.keys(STATUS_WORDS) as Status[]).filter((status) => counts[status] > 0);
+  if (shown.every((status) => status === "in_sync")) return style.green(`All ${counts.in_sync} file(s) in sync.`);
+  const parts = shown.map((status) => statusPaint(status, style)(`${counts[status]} ${STATUS_WORDS[status]}`));
+  return `  ${parts.join("  ·  ")}`;
+}
+
+const ACTIONS: Readonly<Record<Status, string>> = {
+  conflict: "sync",
+  local_ahead: "push",
+  remote_ahead: "pull",
+  new_local: "push",
+  new_remote: "pull",
+  deleted_local: "push",
+  deleted_remote: "pull",
+  held: "see below",
+  in_sync: "",
+};
+
+function statusPaint(status: Status, style: Style): (text: string) => string {
+  switch (status) {
+    case "conflict":
+      return style.red;
+    case "local_ahead":
+    case "new_local":
+      return style.cyan;
+    case "remote_ahead":
+    case "new_remote":
+      return style.blue;
+    case "deleted_local":
+    case "deleted_remote":
+      return style.magenta;
+    case "held":
+      return style.yellow;
+    case "in_sync":
+      return style.green;
+  }
+}
+
+function sizesLine({ uploadBytes, downloadBytes }: StatusResult): string | undefined {
+  const parts: string[] = [];
+  if (uploadBytes > 0) parts.push(`${bytesText(uploadBytes)} to push`);
+  if (downloadBytes > 0) parts.push(`${bytesText(downloadBytes)} to pull`);
+  return parts.length === 0 ? undefined : `  ${parts.join("  ·  ")}`;
+}
