@@ -28,7 +28,7 @@ const RULES: readonly (readonly [RegExp, string])[] = [
     `$1"${HIDDEN}"`,
   ],
   [new RegExp(`(\\b${SECRET_NAME}=)(?!\\*{3})(?:"[^"]*"|'[^']*'|[^\\s&,;"']+)`, "gi"), `$1${HIDDEN}`],
-  [/(\b[a-z0-9]+_(?:password|secret|token|key):[ \t]*)(?!\*{3})[^\r\n]+/gi, `$1${HIDDEN}`],
+  [/(\b[a-z0-9]+_(?:password|secret|token|key):[ \t]*)(?![ \t]|\*{3})[^\r\n]+/gi, `$1${HIDDEN}`],
   // Tokens known by their shape: Google, Dropbox, Slack, GitHub, AWS, JSON Web Tokens.
   [
     /\b(?:ya29\.[\w-]{8,}|1\/\/[\w-]{20,}|sl\.[\w-]{20,}|xox[abprs]-[\w-]{8,}|gh[pousr]_\w{20,}|AKIA[0-9A-Z]{16}|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)/g,
