@@ -174,6 +174,8 @@ export interface PlanRequest {
   readonly only?: (path: RelPath) => boolean;
   /** How conflicts are settled; asked in mode `sync` only. Left out: all are skipped. */
   readonly settle?: (conflict: Conflict) => Strategy;
+  /** Whether a conflict copy of that name would be synced; one that would not is refused. All are when left out. */
+  readonly inScope?: (path: RelPath) => boolean;
   /** What the remote can hold; an upload that does not fit is held. */
   readonly names?: NameRules;
   /** Bytes; larger uploads are held. */

@@ -1,0 +1,102 @@
+import type { NameRules } from "../backends/types.ts";
+import { childOf, nameOf, parentOf, type RelPath } from "../lib/path.ts";
+import type { LocalPlatform } from "./model.ts";
+
+/**
+ * The form in which names are compared that some file system would take for one: NFC and case folded, per Unicode's
+ * full folding as far as `toUpperCase` then `toLowerCase` reach it (`ß` equals `ss`, as on APFS and casefolded ext4).
+ * Not a name to write anywhere.
+ */
+export function foldName(name: string): string {
+  if (isAscii(name)) return name.toLowerCase();
+  return name.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC");
+}
+
+/**
+ * Where the losing content of a conflict over `path` goes: `name.conflict-<8 hex of its SHA-256>.ext` in the same
+ * folder. Depends on nothing but its arguments, so every machine picks the same name. The copy of a copy takes the
+ * copy's place: an old mark is replaced. A name that would pass 255 bytes loses the end of its stem.
+ */
+export function conflictCopyPath(path: RelPath, sha256: string): RelPath {
+  const { stem, extension } = splitName(nameOf(path));
+  const mark = `.conflict-${sha256.slice(0, 8)}`;
+  const room = MAX_NAME_BYTES - byteLength(mark) - byteLength(extension);
+  return childOf(parentOf(path), cutToBytes(stem, room) + mark + extension);
+}
+
+/** Why the remote cannot hold a file of this path, or undefined when it can. */
+export function remoteNameProblem(path: RelPath, rules: NameRules): string | undefined {
+  for (const name of path.split("/")) {
+    for (const char of rules.forbidden) {
+      if (name.includes(char)) return `the remote cannot hold ${JSON.stringify(char)} in a name`;
+    }
+    const bytes = byteLength(name);
+    if (bytes > rules.maxNameBytes)
+      return `a name of ${bytes} bytes is too long for the remote (${rules.maxNameBytes})`;
+  }
+  return undefined;
+}
+
+/**
+ * Why this machine's file system cannot hold a file of this path, or undefined when it can. For Windows: Microsoft's
+ * "Naming Files, Paths, and Namespaces".
+ */
+export function localNameProblem(path: RelPath, platform: LocalPlatform): string | undefined {
+  for (const name of path.split("/")) {
+    const problem = platform === "windows" ? windowsProblem(name) : posixProblem(name);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+/** NAME_MAX of ext4, XFS, btrfs, ZFS and APFS. */
+const MAX_NAME_BYTES = 255;
+const WINDOWS_MAX_NAME = 255;
+const WINDOWS_DEVICE = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)/i;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: Windows forbids exactly these
+const WINDOWS_FORBIDDEN = /[<>:"|?*\\\u0000-\u001f]/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the whole of ASCII is meant
+const ASCII_ONLY = /^[\u0000-\u007f]*$/;
+const COPY_MARKS = /(?:\.conflict-[0-9a-f]{8})+$/;
+
+function windowsProblem(name: string): string | undefined {
+  const forbidden = WINDOWS_FORBIDDEN.exec(name);
+  if (forbidden !== null) return `Windows cannot hold ${JSON.stringify(forbidden[0])} in a name`;
+  if (WINDOWS_DEVICE.test(name)) return `${JSON.stringify(name)} is a device name on Windows`;
+  if (/[. ]$/.test(name)) return "Windows drops a dot or space at the end of a name";
+  return name.length > WINDOWS_MAX_NAME ? `a name of ${name.length} characters is too long for Windows` : undefined;
+}
+
+function posixProblem(name: string): string | undefined {
+  const bytes = byteLength(name);
+  return bytes > MAX_NAME_BYTES
+    ? `a name of ${bytes} bytes is too long for this machine (${MAX_NAME_BYTES})`
+    : undefined;
+}
+
+/** The extension includes its dot; a leading dot is part of the stem, and marks of conflict copies are gone. */
+function splitName(name: string): { stem: string; extension: string } {
+  const bare = unmark(name);
+  if (bare !== name) return { stem: bare, extension: "" };
+  const dot = name.lastIndexOf(".");
+  if (dot <= 0) return { stem: name, extension: "" };
+  return { stem: unmark(name.slice(0, dot)), extension: name.slice(dot) };
+}
+
+function unmark(stem: string): string {
+  return stem.replace(COPY_MARKS, "") || stem;
+}
+
+function cutToBytes(text: string, bytes: number): string {
+  let cut = text;
+  while (cut !== "" && byteLength(cut) > bytes) cut = [...cut].slice(0, -1).join("");
+  return cut;
+}
+
+function byteLength(text: string): number {
+  return isAscii(text) ? text.length : new TextEncoder().encode(text).length;
+}
+
+function isAscii(text: string): boolean {
+  return ASCII_ONLY.test(text);
+}
