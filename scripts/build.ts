@@ -1,0 +1,130 @@
+// Builds the executable: `bun scripts/build.ts [--all | --faults]`, see the README.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+
+const ROOT = join(import.meta.dir, "..");
+const ENTRY = join(ROOT, "src/main.ts");
+
+/** Names of ours and what Bun calls the same; Bun fetches the foreign ones from the npm registry (`@oven/bun-*`). */
+const TARGETS = {
+  "linux-x64": "bun-linux-x64",
+  "linux-arm64": "bun-linux-arm64",
+  "linux-x64-musl": "bun-linux-x64-musl",
+  "linux-arm64-musl": "bun-linux-arm64-musl",
+  "macos-x64": "bun-darwin-x64",
+  "macos-arm64": "bun-darwin-arm64",
+  "windows-x64": "bun-windows-x64",
+} as const satisfies Record<string, Bun.Build.CompileTarget>;
+
+export interface BuildOptions {
+  readonly outfile: string;
+  /** This machine when left out. */
+  readonly target?: Bun.Build.CompileTarget;
+  /** Compiles the fault points of `src/lib/fault.ts` in; for crash tests only. */
+  readonly faults?: boolean;
+}
+
+/** Builds one executable at `outfile` and answers its size in bytes. Throws with the compiler's words when it cannot. */
+export async function buildBinary({ outfile, target, faults }: BuildOptions): Promise<number> {
+  const result = await Bun.build({
+    entrypoints: [ENTRY],
+    target: "bun",
+    format: "esm",
+    splitting: true,
+    minify: true,
+    bytecode: true,
+    define: definitions(faults === true),
+    compile: {
+      outfile,
+      ...(target === undefined ? {} : { target }),
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+      autoloadTsconfig: false,
+      autoloadPackageJson: false,
+    },
+  });
+  if (!result.success) throw new AggregateError(result.logs, `cannot build "${outfile}"`);
+  return statSync(outfile).size;
+}
+
+/** The entry chunk as text and the modules in it: what is read before any work starts. */
+export async function buildEntryChunk(): Promise<{ readonly code: string; readonly modules: readonly string[] }> {
+  const result = await Bun.build({
+    entrypoints: [ENTRY],
+    target: "bun",
+    format: "esm",
+    splitting: true,
+    minify: true,
+    define: definitions(false),
+    metafile: true,
+  });
+  const entry = result.outputs.find((output) => output.kind === "entry-point");
+  if (!entry) throw new Error(`cannot build "${ENTRY}": no entry chunk came out`);
+  const outputs = Object.values(result.metafile?.outputs ?? {});
+  const chunk = outputs.find((output) => output.entryPoint?.endsWith("src/main.ts"));
+  if (!chunk) throw new Error(`cannot build "${ENTRY}": the metafile names no entry chunk`);
+  return { code: await entry.text(), modules: Object.keys(chunk.inputs) };
+}
+
+function definitions(faults: boolean): Record<string, string> {
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { readonly version: string };
+  return {
+    VERSION: JSON.stringify(version),
+    COMMIT: JSON.stringify(commit()),
+    ...(faults ? { FAULTS: "true" } : {}),
+  };
+}
+
+/** Short id of the commit that is built, `""` outside a clone. */
+function commit(): string {
+  const git = spawnSync("git", ["-C", ROOT, "rev-parse", "--short=7", "HEAD"], { encoding: "utf8" });
+  return git.status === 0 ? git.stdout.trim() : "";
+}
+
+/** Every target, then `SHA256SUMS` in the format of sha256sum(1). A target that cannot be made is named and fails the build. */
+async function buildAll(folder: string): Promise<void> {
+  rmSync(join(folder, "SHA256SUMS"), { force: true });
+  const sums: string[] = [];
+  const missing: string[] = [];
+  for (const [name, target] of Object.entries(TARGETS)) {
+    const outfile = join(folder, `claude-mirror-${name}${name.startsWith("windows") ? ".exe" : ""}`);
+    try {
+      report(outfile, await buildBinary({ outfile, target }));
+      const digest = createHash("sha256").update(readFileSync(outfile)).digest("hex");
+      sums.push(`${digest}  ${basename(outfile)}\n`);
+    } catch (error) {
+      missing.push(name);
+      console.error(`cannot build ${name}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  writeFileSync(join(folder, "SHA256SUMS"), sums.join(""));
+  console.log(join(folder, "SHA256SUMS"));
+  if (missing.length > 0) throw new Error(`cannot build ${missing.join(", ")}: see above`);
+}
+
+function report(outfile: string, bytes: number): void {
+  console.log(`${outfile}  ${(bytes / 1024 / 1024).toFixed(1)} MB`);
+}
+
+async function main(words: readonly string[]): Promise<void> {
+  const unknown = words.find((word) => word !== "--all" && word !== "--faults");
+  if (unknown !== undefined) throw new Error(`unknown option "${unknown}": use --all or --faults`);
+  const folder = join(ROOT, "dist");
+  mkdirSync(folder, { recursive: true });
+  if (words.includes("--all")) return buildAll(folder);
+  const faults = words.includes("--faults");
+  const suffix = process.platform === "win32" ? ".exe" : "";
+  const outfile = join(folder, `claude-mirror${faults ? "-faults" : ""}${suffix}`);
+  report(outfile, await buildBinary({ outfile, faults }));
+}
+
+if (import.meta.main) {
+  try {
+    await main(process.argv.slice(2));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
