@@ -54,12 +54,15 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
   }
 }
 
-/** Makes a rename or create in `folder` survive a power loss. Does nothing where folders cannot be opened (Windows). */
+/** Makes a rename or create in `folder` survive a power loss, where the system and the file system can do that. */
 export function fsyncFolder(folder: string): void {
   if (process.platform === "win32") return;
   const fd = fs.openSync(folder, "r");
   try {
     fs.fsyncSync(fd);
+  } catch (error) {
+    // Some network file systems refuse to sync a folder; the rename itself has happened.
+    if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
   } finally {
     fs.closeSync(fd);
   }
