@@ -56,14 +56,14 @@ const FUTURE_MANIFEST =
 
 function emptyRootMessage(facts: GuardFacts): string {
   const found = facts.localRootExists ? "The project folder holds none of" : "The project folder is missing, with";
-  return `${found} the ${files(facts.baseEntries)} that were in sync. If its disk is not mounted, mount it; if that is meant, use --allow empty-root.`;
+  return `${found} the ${agreed(facts.baseEntries)} in sync. If its disk is not mounted, mount it; if that is meant, use --allow empty-root.`;
 }
 
 function remoteGoneMessage(facts: GuardFacts): string {
   const found = facts.remoteRootExists ? "The remote folder holds none of" : "The remote folder is missing, with";
-  return `${found} the ${files(facts.baseEntries)} that were in sync. If it was moved or is not mounted, bring it back; if that is meant, use --allow remote-gone.`;
+  return `${found} the ${agreed(facts.baseEntries)} in sync. If it was moved or is not mounted, bring it back; if that is meant, use --allow remote-gone.`;
 }
 
-function files(count: number): string {
-  return count === 1 ? "1 file" : `${count} files`;
+function agreed(count: number): string {
+  return count === 1 ? "1 file that was" : `${count} files that were`;
 }
