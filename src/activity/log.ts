@@ -1,0 +1,203 @@
+import { NotFoundError, StaleError } from "../backends/errors.ts";
+import { SYNC_LOG_PATH } from "../backends/layout.ts";
+import type { Backend, Expect } from "../backends/types.ts";
+import type { Clock } from "../lib/clock.ts";
+import { faultPoint } from "../lib/fault.ts";
+import { dumpPython } from "../lib/json.ts";
+import { fromBytes, TooLongError, toBytes } from "../lib/streams.ts";
+import type { EventAction, LogEvent } from "./model.ts";
+
+/** How many events the shared log keeps (reference 1.7). */
+export const MAX_EVENTS = 200;
+
+/** Bytes; 200 events of 101 paths stay far below. */
+const MAX_LOG_BYTES = 64 * 1024 * 1024;
+const MAX_TRIES = 5;
+const RETRY_PAUSE_MS = 50;
+
+export interface LogOptions {
+  readonly signal?: AbortSignal;
+}
+
+export type LogContent =
+  /** Oldest first; `skipped` counts entries that are no event. */
+  | { readonly kind: "ok"; readonly events: readonly LogEvent[]; readonly skipped: number }
+  | { readonly kind: "missing" }
+  | { readonly kind: "unreadable"; readonly reason: string };
+
+/** An event as it stands in the file: the action may be a word of a later version. */
+export interface StoredEvent extends Omit<LogEvent, "action"> {
+  readonly action: string;
+}
+
+export type ParsedLog =
+  | { readonly kind: "ok"; readonly events: readonly StoredEvent[]; readonly skipped: number }
+  | { readonly kind: "unreadable"; readonly reason: string };
+
+export type AppendResult =
+  | { readonly kind: "appended" }
+  /** The event is not in the log, which stayed as it was; `notice` says why in one sentence. */
+  | { readonly kind: "skipped"; readonly notice: string };
+
+/**
+ * Reads the shared log (reference 1.7): unknown keys are dropped, an entry that occurs twice is shown once, and one that
+ * lacks a key or has an unknown action is counted and left out. Throws BackendError when the remote cannot be reached.
+ */
+export async function readLog(backend: Backend, options: LogOptions = {}): Promise<LogContent> {
+  const found = await fetchLog(backend, options);
+  if (found.kind !== "ok") return found;
+  const events = found.events.filter(hasKnownAction);
+  return { kind: "ok", events, skipped: found.skipped + found.events.length - events.length };
+}
+
+/**
+ * Adds one entry at the end of the shared log, keeping the last 200, by a guarded write: when another machine was
+ * faster its entries are read and kept. All entries are written with exactly the six keys that every version reads,
+ * each once. A log that cannot be read is never overwritten. Throws only when the signal fires.
+ */
+export async function appendEvent(
+  backend: Backend,
+  event: LogEvent,
+  options: LogOptions & { readonly clock: Clock },
+): Promise<AppendResult> {
+  try {
+    for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
+      const found = await fetchLog(backend, options);
+      if (found.kind === "unreadable") return { kind: "skipped", notice: refusal(found.reason) };
+      const before = found.kind === "ok" ? found.events : [];
+      if (before.some((other) => isTwin(other, event))) return { kind: "appended" };
+      const expect = found.kind === "ok" ? found.rev : "absent";
+      if (await replaceLog(backend, [...before, event], expect, options)) return { kind: "appended" };
+      if (attempt < MAX_TRIES) await options.clock.sleep(RETRY_PAUSE_MS * attempt, options.signal);
+    }
+    return {
+      kind: "skipped",
+      notice: `cannot add to the sync log: other machines changed it ${MAX_TRIES} times meanwhile`,
+    };
+  } catch (error) {
+    if (options.signal?.aborted || !(error instanceof Error)) throw error;
+    return { kind: "skipped", notice: `cannot add to the sync log: ${error.message}` };
+  }
+}
+
+/** The entries of a log's text that have all six keys, twins once, oldest first. */
+export function parseLog(text: string): ParsedLog {
+  const listed = listedEvents(text);
+  if (typeof listed === "string") return { kind: "unreadable", reason: listed };
+  const events = new Map<string, StoredEvent>();
+  let skipped = 0;
+  for (const entry of listed) {
+    const event = parseEvent(entry);
+    if (event === undefined) skipped++;
+    else if (!events.has(identity(event))) events.set(identity(event), event);
+  }
+  if (events.size === 0 && skipped > 0) return { kind: "unreadable", reason: "none of its entries is an event" };
+  return { kind: "ok", events: [...events.values()], skipped };
+}
+
+/** The log's text, byte for byte as the Python tool 0.5.31 writes it. */
+export function formatLog(events: readonly StoredEvent[]): string {
+  const entries = events.map(({ machine, user, timestamp, files, action, project }) => {
+    return { machine, user, timestamp, files, action, project };
+  });
+  return dumpPython({ events: entries }, { indent: 2 });
+}
+
+type FetchedLog =
+  | { readonly kind: "ok"; readonly events: readonly StoredEvent[]; readonly skipped: number; readonly rev: Expect }
+  | { readonly kind: "missing" }
+  | { readonly kind: "unreadable"; readonly reason: string };
+
+async function fetchLog(backend: Backend, options: LogOptions): Promise<FetchedLog> {
+  try {
+    const opened = await backend.read(SYNC_LOG_PATH, signalOf(options));
+    const text = decode(await toBytes(opened.body, { limit: MAX_LOG_BYTES, ...signalOf(options) }));
+    const parsed: ParsedLog =
+      text === undefined ? { kind: "unreadable", reason: "it is not UTF-8 text" } : parseLog(text);
+    return parsed.kind === "ok" ? { ...parsed, rev: opened.file.rev } : parsed;
+  } catch (error) {
+    if (error instanceof NotFoundError) return { kind: "missing" };
+    if (error instanceof TooLongError)
+      return { kind: "unreadable", reason: `it is larger than ${MAX_LOG_BYTES} bytes` };
+    throw error;
+  }
+}
+
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** False when another machine wrote in between. */
+async function replaceLog(
+  backend: Backend,
+  events: readonly StoredEvent[],
+  expect: Expect,
+  options: LogOptions,
+): Promise<boolean> {
+  const body = new TextEncoder().encode(formatLog(events.slice(-MAX_EVENTS)));
+  faultPoint("log-write");
+  try {
+    await backend.write(
+      SYNC_LOG_PATH,
+      { size: body.length, open: () => fromBytes(body) },
+      { expect, ...signalOf(options) },
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof StaleError || error instanceof NotFoundError) return false;
+    throw error;
+  }
+}
+
+function listedEvents(text: string): readonly unknown[] | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return text.trim() === "" ? "it is empty" : "it is not valid JSON";
+  }
+  const events = isObject(value) ? value["events"] : undefined;
+  return Array.isArray(events) ? events : 'it has no list "events"';
+}
+
+function parseEvent(entry: unknown): StoredEvent | undefined {
+  if (!isObject(entry)) return undefined;
+  const { machine, user, timestamp, files, action, project } = entry;
+  if (typeof machine !== "string" || typeof user !== "string" || typeof timestamp !== "string") return undefined;
+  if (typeof action !== "string" || typeof project !== "string" || !isTextList(files)) return undefined;
+  return { machine, user, timestamp, files, action, project };
+}
+
+function identity(event: StoredEvent): string {
+  return JSON.stringify([event.machine, event.user, event.timestamp, event.files, event.action, event.project]);
+}
+
+function isTwin(a: StoredEvent, b: StoredEvent): boolean {
+  return a.timestamp === b.timestamp && identity(a) === identity(b);
+}
+
+const KNOWN_ACTIONS: Readonly<Record<EventAction, true>> = { push: true, pull: true, sync: true, delete: true };
+
+function hasKnownAction(event: StoredEvent): event is LogEvent {
+  return Object.hasOwn(KNOWN_ACTIONS, event.action);
+}
+
+function refusal(reason: string): string {
+  return `cannot add to the sync log "${SYNC_LOG_PATH}": ${reason}; it was left as it is, remove or repair it`;
+}
+
+function signalOf(options: LogOptions): LogOptions {
+  return options.signal === undefined ? {} : { signal: options.signal };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isTextList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
