@@ -23,6 +23,8 @@ export interface BlobsManifest extends SnapshotInfo {
   /** Path to SHA-256 of its body. */
   readonly files: ReadonlyMap<RelPath, string>;
   readonly migratedFrom?: string;
+  /** True when the file carries the keys `message` and `tag`, which 0.5.31 does not write. */
+  readonly labelled?: boolean;
 }
 
 export interface SnapshotFile {
@@ -55,14 +57,23 @@ export interface History {
   readonly versions: readonly HistoryVersion[];
   readonly distinctVersions: number;
   readonly totalAppearances: number;
+  /** Snapshots that could not be looked into, each with its reason: the file may have been in them. */
+  readonly problems?: readonly string[];
 }
 
 export type RestoreKind = "create" | "overwrite" | "same";
 
 export interface RestoreItem {
   readonly path: RelPath;
-  readonly sha256: string;
+  /** Null for the full format. */
+  readonly sha256: string | null;
   readonly kind: RestoreKind;
+  /** Bytes; left out where the format does not say. */
+  readonly size?: number;
+  /** Stamp of the file that lay there when the plan was made; left out when there was none. */
+  readonly found?: string;
+  /** Why it cannot be written; the restore then reports it as failed. */
+  readonly problem?: string;
 }
 
 /** What a restore would do to `target`. */
@@ -81,6 +92,18 @@ export interface RestoreOutcome {
   readonly bytes?: number;
   readonly error?: string;
 }
+
+export interface RestoreReport {
+  /** One for every item of the plan that was dealt with, in the plan's order. */
+  readonly items: readonly RestoreOutcome[];
+  /** True when the signal fired; items that were not begun are then missing from `items`. */
+  readonly interrupted: boolean;
+}
+
+/** Told while a restore runs. */
+export type RestoreEvent =
+  | { readonly kind: "bytes"; readonly bytes: number }
+  | { readonly kind: "item"; readonly outcome: RestoreOutcome; readonly done: number; readonly total: number };
 
 export interface NewSnapshot {
   readonly action: "push" | "sync" | "manual" | "migrated";

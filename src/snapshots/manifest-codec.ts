@@ -1,0 +1,133 @@
+import { dumpPython, type PythonJson } from "../lib/json.ts";
+import { compareCodePoints, parseRelPath, type RelPath } from "../lib/path.ts";
+import type { BlobsManifest, SnapshotInfo } from "./model.ts";
+
+/** The word that a blobs manifest carries as its `format` (reference 1.8). */
+const BLOBS_FORMAT = "v2";
+
+export type ParsedManifest =
+  | { readonly kind: "ok"; readonly manifest: BlobsManifest }
+  | { readonly kind: "unreadable"; readonly reason: string };
+
+export type ParsedMeta =
+  | { readonly kind: "ok"; readonly info: SnapshotInfo }
+  | { readonly kind: "unreadable"; readonly reason: string };
+
+/**
+ * Reads a blobs manifest (reference 1.8). `name` is its file name without `.json`; it is the timestamp, whatever the text says.
+ * Unknown keys are dropped and missing ones get empty values, but without a usable `files` it is unreadable. Entries
+ * with an unsafe path or a bad hash are left out and counted in `problem`.
+ */
+export function parseManifest(text: string, name: string): ParsedManifest {
+  const parsed = parseObject(text);
+  if (typeof parsed === "string") return { kind: "unreadable", reason: parsed };
+  const format = parsed["format"];
+  if (format !== undefined && format !== BLOBS_FORMAT) {
+    return { kind: "unreadable", reason: `its format is ${JSON.stringify(format)}, which this version does not know` };
+  }
+  const listed = parsed["files"];
+  if (!isObject(listed)) return { kind: "unreadable", reason: "it has no list of files" };
+  const { files, dropped } = parseFiles(listed);
+  const migratedFrom = parsed["migrated_from"];
+  const manifest: BlobsManifest = {
+    ...parseInfo(parsed, name),
+    format: "blobs",
+    totalFiles: count(parsed["total_files"]) ?? files.size,
+    files,
+    ...("message" in parsed || "tag" in parsed ? { labelled: true } : {}),
+    ...(typeof migratedFrom === "string" ? { migratedFrom } : {}),
+    ...(dropped === 0 ? {} : { problem: `${dropped} of its entries cannot be used` }),
+  };
+  return { kind: "ok", manifest };
+}
+
+/** Reads the `_snapshot_meta.json` of a full snapshot (reference 1.9) as leniently. */
+export function parseMeta(text: string, name: string): ParsedMeta {
+  const parsed = parseObject(text);
+  if (typeof parsed === "string") return { kind: "unreadable", reason: parsed };
+  return { kind: "ok", info: { ...parseInfo(parsed, name), format: "full" } };
+}
+
+/** The text of a blobs manifest, byte for byte as the Python tool writes it: sorted keys, two spaces, ASCII only. */
+export function formatManifest(manifest: BlobsManifest): string {
+  const paths = [...manifest.files.keys()].sort(compareCodePoints);
+  const labelled = manifest.labelled ?? (manifest.tag !== null || manifest.message !== null);
+  const value: Record<string, PythonJson> = {
+    action: manifest.action,
+    files: new Map(paths.map((path) => [path, manifest.files.get(path) as string])),
+    files_changed: manifest.filesChanged,
+    format: BLOBS_FORMAT,
+    ...(labelled ? { message: manifest.message } : {}),
+    ...(manifest.migratedFrom === undefined ? {} : { migrated_from: manifest.migratedFrom }),
+    ...(labelled ? { tag: manifest.tag } : {}),
+    timestamp: manifest.timestamp,
+    total_files: manifest.totalFiles,
+    triggered_by: manifest.triggeredBy,
+  };
+  return dumpPython(value, { indent: 2 });
+}
+
+/** True for 64 lower-case hex digits. */
+export function isSha256(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
+function parseObject(text: string): Record<string, unknown> | string {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : "it is not a JSON object";
+  } catch {
+    return text.trim() === "" ? "it is empty" : "it is not valid JSON";
+  }
+}
+
+function parseInfo(parsed: Record<string, unknown>, timestamp: string): Omit<SnapshotInfo, "format"> {
+  const changed = parsed["files_changed"];
+  return {
+    timestamp,
+    triggeredBy: textOr(parsed["triggered_by"], ""),
+    action: textOr(parsed["action"], ""),
+    filesChanged: Array.isArray(changed) ? changed.filter((item): item is string => typeof item === "string") : [],
+    totalFiles: count(parsed["total_files"]) ?? 0,
+    tag: textOr(parsed["tag"], null),
+    message: textOr(parsed["message"], null),
+  };
+}
+
+function parseFiles(listed: Record<string, unknown>): {
+  readonly files: Map<RelPath, string>;
+  readonly dropped: number;
+} {
+  const files = new Map<RelPath, string>();
+  const backslashes = isWrittenWithBackslashes(listed);
+  let dropped = 0;
+  for (const [key, value] of Object.entries(listed)) {
+    const path = parseRelPath(backslashes ? key.replaceAll("\\", "/") : key);
+    const sha256 = typeof value === "string" ? value.toLowerCase() : "";
+    if (path === undefined || !isSha256(sha256)) dropped++;
+    else files.set(path, sha256);
+  }
+  return { files, dropped };
+}
+
+/** A manifest from Windows may separate by `\`; then no key of it holds a `/`. A lone `\` elsewhere is part of a name. */
+function isWrittenWithBackslashes(listed: Record<string, unknown>): boolean {
+  let found = false;
+  for (const key of Object.keys(listed)) {
+    if (key.includes("/")) return false;
+    found ||= key.includes("\\");
+  }
+  return found;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function textOr<T>(value: unknown, other: T): string | T {
+  return typeof value === "string" ? value : other;
+}
+
+function count(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
