@@ -120,6 +120,8 @@ export interface NameRules {
   /** Longest component in UTF-8 bytes. */
   readonly maxNameBytes: number;
   readonly caseSensitive: boolean;
+  /** Listings leave out names that begin so: such files are held, and writing one is refused. */
+  readonly hiddenPrefix?: string;
 }
 
 /** Facts about a configured remote. Optional verbs say the rest by being there. */

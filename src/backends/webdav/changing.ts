@@ -1,0 +1,339 @@
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../../lib/clock.ts";
+import { faultPoint } from "../../lib/fault.ts";
+import { TEMP_PREFIX } from "../../lib/fs.ts";
+import type { HttpResponse } from "../../lib/http-response.ts";
+import { childOf, parentOf, type RelPath } from "../../lib/path.ts";
+import { BackendError, StaleError } from "../errors.ts";
+import type { CallOptions, CopyOptions, RemoteFile, Rev, Source, WriteOptions, Written } from "../types.ts";
+import type { DavConnection, DavRequest } from "./connection.ts";
+import { fileUrl } from "./dav-path.ts";
+import type { ChangeGuard, ServerFacts } from "./facts.ts";
+import type { Folders } from "./folders.ts";
+import { guardHeaders } from "./guard.ts";
+import { lookUp, statFile } from "./listing.ts";
+import { withLock } from "./lock.ts";
+import { canonicalEtag, etagRev } from "./rev.ts";
+
+/** What the changing verbs work with. */
+export interface Remote {
+  readonly connection: DavConnection;
+  readonly facts: ServerFacts;
+  readonly folders: Folders;
+  readonly clock: Clock;
+}
+
+/** What the file systems below all common servers allow. */
+const MAX_NAME = 255;
+
+type Headers = Readonly<Record<string, string>>;
+
+/** Writes a file under the best guard that was proven; folders that are missing are made on the way. */
+export async function writeFile(
+  remote: Remote,
+  path: RelPath,
+  source: Source,
+  options: WriteOptions,
+): Promise<Written> {
+  refuseName(remote, path);
+  const { expect } = options;
+  if (expect === "any") return put(remote, path, source, { ...options, headers: {} });
+  if (expect === "absent") return create(remote, path, source, options);
+  return guarded(remote, path, { ...options, expect, guard: remote.facts.update, method: "PUT" }, (headers) =>
+    put(remote, path, source, { ...options, headers }),
+  );
+}
+
+/** Names that the server would take in a way of its own are refused before anything is sent. */
+function refuseName(remote: Remote, path: RelPath): void {
+  if (path.length * 3 > MAX_NAME && path.split("/").some((part) => Buffer.byteLength(part) > MAX_NAME)) {
+    throw new BackendError(`Could not write "${path}": a name in it is longer than ${MAX_NAME} bytes`, {
+      class: "FILE_REJECTED",
+    });
+  }
+  if (!remote.facts.hidesDotFiles || !/(^|\/)\./.test(path)) return;
+  throw new BackendError(`Could not write "${path}": this server leaves names that begin with a dot out of listings`, {
+    class: "FILE_REJECTED",
+    hint: "Exclude such files, or use a server that lists them.",
+  });
+}
+
+/**
+ * Servers compare when a request begins: while a large body is under way another machine can write the name. Such a
+ * body goes to a temporary name first, which leaves a moment instead of the whole upload.
+ */
+const LARGE_BODY = 1024 * 1024;
+
+function create(remote: Remote, path: RelPath, source: Source, options: WriteOptions): Promise<Written> {
+  if (source.size > LARGE_BODY && remote.facts.moves) return createByMove(remote, path, source, options);
+  switch (remote.facts.create) {
+    case "if-none-match":
+      return put(remote, path, source, { ...options, headers: { "If-None-Match": "*" } });
+    case "move":
+      return createByMove(remote, path, source, options);
+    case "look":
+      return createByLook(remote, path, source, options);
+    default:
+      return remote.facts.create satisfies never;
+  }
+}
+
+async function createByLook(remote: Remote, path: RelPath, source: Source, options: WriteOptions): Promise<Written> {
+  const there = await statFile(remote.connection, remote.facts, path, options);
+  if (there !== undefined) throw stale("write", path, "it exists already");
+  return put(remote, path, source, { ...options, headers: {} });
+}
+
+async function createByMove(remote: Remote, path: RelPath, source: Source, options: WriteOptions): Promise<Written> {
+  const temp = childOf(parentOf(path), TEMP_PREFIX + randomBytes(6).toString("hex"));
+  try {
+    const written = await put(remote, temp, source, { ...options, headers: {}, subject: path });
+    const moved = await transfer(remote, "MOVE", temp, path, { ...options, subject: `write "${path}"` });
+    const file = written.file === undefined ? undefined : { ...written.file, path, id: path };
+    return { ...moved, ...(file === undefined ? {} : { file }) };
+  } catch (error) {
+    await removeQuietly(remote, temp);
+    throw error;
+  }
+}
+
+async function removeQuietly(remote: Remote, path: RelPath): Promise<void> {
+  const { connection } = remote;
+  const request = { method: "DELETE", url: fileUrl(connection.root, path), what: `remove "${path}"` };
+  try {
+    await (await connection.send(request)).drain();
+  } catch {
+    // The error that led here counts; a temporary file that stays is never listed.
+  }
+}
+
+interface PutOptions extends CallOptions {
+  readonly headers: Headers;
+  /** The path that messages name, where it is not the one written to. */
+  readonly subject?: RelPath;
+}
+
+async function put(remote: Remote, path: RelPath, source: Source, options: PutOptions): Promise<Written> {
+  const { connection, facts } = remote;
+  const request: DavRequest = {
+    method: "PUT",
+    url: fileUrl(connection.root, path),
+    what: `write "${options.subject ?? path}"`,
+    headers: { ...options.headers, ...checksumHeader(source) },
+    body: source,
+    signal: options.signal,
+    slow: true,
+  };
+  faultPoint("webdav-put");
+  // Only what replaces a known version must not bring its folder back.
+  const replaces = "If" in options.headers || "If-Match" in options.headers;
+  const response = replaces
+    ? await sendDrained(connection, request)
+    : await withFolder(remote, parentOf(path), request, options);
+  if (!response.ok) throw refusedChange(connection, response, request, replaces);
+  const etag = response.headers.get("etag");
+  const serverTimeMs = dateOf(response);
+  const clock = serverTimeMs === undefined ? {} : { serverTimeMs };
+  if (!facts.putReturnsEtag || !facts.listsEtags || etag === null) return clock;
+  const file: RemoteFile = {
+    path,
+    size: source.size,
+    rev: etagRev(etag),
+    racy: false,
+    id: path,
+    nativeHash: canonicalEtag(etag),
+  };
+  return { ...clock, file };
+}
+
+function checksumHeader(source: Source): Headers {
+  if (source.sha256 !== undefined) return { "OC-Checksum": `SHA256:${source.sha256}` };
+  return source.md5 === undefined ? {} : { "OC-Checksum": `MD5:${source.md5}` };
+}
+
+function dateOf(response: HttpResponse): number | undefined {
+  const date = Date.parse(response.headers.get("date") ?? "");
+  return Number.isNaN(date) ? undefined : date;
+}
+
+async function sendDrained(connection: DavConnection, request: DavRequest): Promise<HttpResponse> {
+  const response = await connection.send(request);
+  await response.drain().catch(() => {});
+  return response;
+}
+
+/** Sends a request that needs `folder`, making it first when it is known to be missing and after it turns out so. */
+async function withFolder(
+  remote: Remote,
+  folder: RelPath | "",
+  request: DavRequest,
+  options: CallOptions,
+): Promise<HttpResponse> {
+  const { connection, folders } = remote;
+  if (folders.missing(folder)) await folders.make(folder, options);
+  const first = await sendDrained(connection, request);
+  const { status } = first;
+  // No two servers agree: 409 (RFC 4918), 404 (Go), 500 (nginx).
+  if (folder === "" || (status !== 409 && status !== 404 && status !== 500)) return first;
+  folders.forget(folder);
+  const made = await folders.make(folder, options);
+  return made || status !== 500 ? sendDrained(connection, request) : first;
+}
+
+/** The error for a change that was refused: StaleError where a guard of ours was what refused it. */
+function refusedChange(
+  connection: DavConnection,
+  response: HttpResponse,
+  request: DavRequest,
+  known: boolean,
+): BackendError {
+  const { status } = response;
+  const gone = status === 404 || status === 410 || (known && status === 409);
+  if (status !== 412 && !(known && gone)) return connection.refusal(response, request);
+  if (response.repeated) {
+    // The first sending may have been carried out, and then its own result refused the second.
+    const text = `Could not ${request.what}: the connection broke and it is not known whether it was done`;
+    return new BackendError(text, { class: "TRANSIENT", status, outcomeUnknown: true });
+  }
+  return new StaleError(`Could not ${request.what}: ${status === 412 ? "it is another version" : "it is gone"}`, {
+    status,
+  });
+}
+
+function stale(verb: string, path: RelPath, why: string): StaleError {
+  return new StaleError(`Could not ${verb} "${path}": ${why}`);
+}
+
+interface Guarded extends CallOptions {
+  readonly expect: Rev;
+  readonly guard: ChangeGuard;
+  readonly method: "PUT" | "DELETE" | "COPY" | "MOVE";
+}
+
+/** Runs `change` with the headers that make it fail unless `path` is the version expected. */
+async function guarded<T>(
+  remote: Remote,
+  path: RelPath,
+  options: Guarded,
+  change: (headers: Headers) => Promise<T>,
+): Promise<T> {
+  const { expect, guard } = options;
+  switch (guard) {
+    case "if-etag":
+    case "if-match":
+      return change(guardHeaders(guard, options.method, fileUrl(remote.connection.root, path), expect));
+    case "lock":
+      await look(remote, path, options);
+      return withLock(remote.connection, path, { ...options, clock: remote.clock }, async (headers) => {
+        await look(remote, path, options);
+        return change(headers);
+      });
+    case "look":
+      await look(remote, path, options);
+      return change({});
+    default:
+      return guard satisfies never;
+  }
+}
+
+const VERBS = { PUT: "write", DELETE: "remove", COPY: "copy", MOVE: "move" } as const;
+
+async function look(remote: Remote, path: RelPath, options: Guarded): Promise<void> {
+  const there = await statFile(remote.connection, remote.facts, path, options);
+  if (there === undefined) throw stale(VERBS[options.method], path, "it is gone");
+  if (there.rev !== options.expect) throw stale(VERBS[options.method], path, "it is another version");
+}
+
+/** Removes a file. A folder of that name is never touched: DELETE would take everything in it along. */
+export async function removeFile(remote: Remote, path: RelPath, options: WriteOptions): Promise<void> {
+  const { expect } = options;
+  if (expect === "absent")
+    throw new BackendError(`Could not remove "${path}": nothing to expect there`, { class: "UNKNOWN" });
+  if (expect === "any") {
+    const there = await lookUp(remote.connection, remote.facts, path, options);
+    if (there.kind === "folder") {
+      throw new BackendError(`Could not remove "${path}": it is a folder`, { class: "FILE_REJECTED" });
+    }
+    return there.kind === "missing" ? undefined : sendRemove(remote, path, { ...options, headers: {}, known: false });
+  }
+  await guarded(remote, path, { ...options, expect, guard: remote.facts.remove, method: "DELETE" }, (headers) =>
+    sendRemove(remote, path, { ...options, headers, known: true }),
+  );
+}
+
+interface RemoveOptions extends CallOptions {
+  readonly headers: Headers;
+  readonly known: boolean;
+}
+
+async function sendRemove(remote: Remote, path: RelPath, options: RemoveOptions): Promise<void> {
+  const { connection } = remote;
+  const request: DavRequest = {
+    method: "DELETE",
+    url: fileUrl(connection.root, path),
+    what: `remove "${path}"`,
+    headers: options.headers,
+    signal: options.signal,
+  };
+  faultPoint("webdav-delete");
+  const response = await sendDrained(connection, request);
+  // 207 lists what could not be removed (RFC 4918 section 9.6.1).
+  if (response.ok && response.status !== 207) return;
+  if (!options.known && (response.status === 404 || response.status === 410)) return;
+  throw refusedChange(connection, response, request, options.known);
+}
+
+/** COPY or MOVE onto a name that must not exist. */
+export async function transferFile(
+  remote: Remote,
+  method: "COPY" | "MOVE",
+  paths: { readonly from: RelPath; readonly to: RelPath },
+  options: CopyOptions,
+): Promise<Written> {
+  const { from, to } = paths;
+  refuseName(remote, to);
+  const expect = options.expectSource;
+  if (expect === undefined) {
+    // A folder would go along with everything in it.
+    const there = method === "MOVE" ? await statFile(remote.connection, remote.facts, from, options) : true;
+    if (there === undefined) throw stale("move", from, "it is gone");
+    return transfer(remote, method, from, to, options);
+  }
+  const guard = method === "COPY" ? remote.facts.copySource : remote.facts.moveSource;
+  return guarded(remote, from, { ...options, expect, guard, method }, (headers) =>
+    transfer(remote, method, from, to, { ...options, headers }),
+  );
+}
+
+interface TransferOptions extends CallOptions {
+  readonly headers?: Headers;
+  readonly subject?: string;
+}
+
+async function transfer(
+  remote: Remote,
+  method: "COPY" | "MOVE",
+  from: RelPath,
+  to: RelPath,
+  options: TransferOptions,
+): Promise<Written> {
+  const { connection } = remote;
+  const request: DavRequest = {
+    method,
+    url: fileUrl(connection.root, from),
+    what: options.subject ?? `${method === "COPY" ? "copy" : "move"} "${from}" to "${to}"`,
+    headers: {
+      ...options.headers,
+      Destination: fileUrl(connection.root, to),
+      Overwrite: "F",
+      ...(method === "COPY" ? { Depth: "0" } : {}),
+    },
+    signal: options.signal,
+    slow: true,
+  };
+  faultPoint(`webdav-${method.toLowerCase()}`);
+  const response = await withFolder(remote, parentOf(to), request, options);
+  if (!response.ok || response.status === 207) throw refusedChange(connection, response, request, true);
+  const serverTimeMs = dateOf(response);
+  return serverTimeMs === undefined ? {} : { serverTimeMs };
+}

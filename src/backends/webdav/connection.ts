@@ -1,0 +1,276 @@
+import { Readable } from "node:stream";
+import { AuthType, createClient, getPatcher, type WebDAVClient } from "webdav";
+import type { Clock } from "../../lib/clock.ts";
+import type { HttpBody, HttpClient } from "../../lib/http-client.ts";
+import type { HttpResponse } from "../../lib/http-response.ts";
+import { BackendError } from "../errors.ts";
+import type { Secret } from "../module.ts";
+import type { DavRoot } from "./dav-path.ts";
+import { type Attempted, fromSource, fromStatus, fromThrown } from "./errors.ts";
+import { type AuthScheme, chooseScheme, digestChallenge } from "./sign-in.ts";
+
+export interface DavRequest {
+  readonly method: string;
+  readonly url: string;
+  /** For messages: what is attempted, its subject quoted. */
+  readonly what: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | HttpBody;
+  readonly signal?: AbortSignal | undefined;
+  /** True for requests whose answer may take minutes: COPY, MOVE, deep listings, uploads. */
+  readonly slow?: boolean;
+}
+
+/** Signed requests to one server. */
+export interface DavConnection {
+  readonly root: DavRoot;
+  /**
+   * The answer, of whatever status but these: 401, 429, 503 and redirects that must not be followed throw, as does
+   * everything that keeps an answer from coming. Answers from 400 on have their body drained already.
+   */
+  send(request: DavRequest): Promise<HttpResponse>;
+  /** The BackendError for an answer that refuses. */
+  refusal(response: HttpResponse, request: DavRequest): BackendError;
+  /** What errors of reading an answer's body become. */
+  broken(error: unknown, request: DavRequest): unknown;
+  /** How requests are signed; undefined before the first answer. */
+  scheme(): AuthScheme | undefined;
+  /** The Server header of the latest answer. */
+  server(): string;
+  close(): void;
+}
+
+export interface DavConnectionOptions {
+  readonly root: DavRoot;
+  readonly http: HttpClient;
+  readonly clock: Clock;
+  readonly secret: Secret | undefined;
+  /** As found at an earlier time; saves the request that finds it out. */
+  readonly scheme?: AuthScheme | undefined;
+}
+
+const CHANGING = new Set(["PUT", "DELETE", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK"]);
+const SLOW_MS = 600_000;
+const REDIRECTS = 5;
+
+/** Opens nothing: the first request does. */
+export function createConnection(options: DavConnectionOptions): DavConnection {
+  const { root, http, clock, secret } = options;
+  const host = new URL(root.origin).host;
+  let scheme = options.scheme;
+  let client: WebDAVClient | undefined;
+  let learning: Promise<void> | undefined;
+  let server = "";
+
+  const attempted = (request: DavRequest): Attempted => ({
+    what: request.what,
+    host,
+    changes: CHANGING.has(request.method),
+    size: typeof request.body === "object" ? request.body.size : undefined,
+  });
+  const refusal = (response: HttpResponse, request: DavRequest) =>
+    fromStatus(response, attempted(request), clock.now());
+  const broken = (error: unknown, request: DavRequest) => fromThrown(error, attempted(request));
+
+  /** Asks without a password, so that it is not shown to a server that wants Digest. */
+  async function learn(): Promise<void> {
+    const request: DavRequest = { method: "PROPFIND", url: `${root.url}/`, what: "sign in", headers: { Depth: "0" } };
+    const response = await exchange(request, request.url, createClient(root.url, { authType: AuthType.None }));
+    if (response.status !== 401) {
+      await response.drain();
+      use("none");
+      return;
+    }
+    use(schemeFor(response, request));
+  }
+  function schemeFor(response: HttpResponse, request: DavRequest): AuthScheme {
+    const chosen = chooseScheme(response.headers.get("WWW-Authenticate"), new URL(root.url).protocol);
+    if (secret === undefined) throw refusal(response, request);
+    if (chosen !== undefined) return chosen;
+    throw new BackendError(
+      `Could not ${request.what}: "${host}" wants a way of signing in other than Basic or Digest`,
+      {
+        class: "AUTH",
+        status: 401,
+      },
+    );
+  }
+  function use(next: AuthScheme): void {
+    scheme = next;
+    client = undefined;
+  }
+  function signed(): WebDAVClient {
+    client ??= createClient(root.url, {
+      authType: scheme === "digest" ? AuthType.Digest : scheme === "basic" ? AuthType.Password : AuthType.None,
+      ...(secret === undefined ? {} : inEncodingOf(scheme, secret)),
+    });
+    return client;
+  }
+
+  async function exchange(request: DavRequest, url: string, through: WebDAVClient): Promise<HttpResponse> {
+    const response = await viaPackage(through, http, request, url).catch((error: unknown) => {
+      throw request.signal?.aborted ? request.signal.reason : fromThrown(error, attempted(request));
+    });
+    server = response.headers.get("server") ?? server;
+    return response;
+  }
+
+  async function send(request: DavRequest): Promise<HttpResponse> {
+    request.signal?.throwIfAborted();
+    if (scheme === undefined) {
+      learning ??= learn().finally(() => {
+        learning = undefined;
+      });
+      await learning;
+    }
+    let url = request.url;
+    for (let redirects = 0; ; redirects++) {
+      const used = scheme;
+      let response = await exchange(request, url, signed());
+      if (response.status === 401 && offersOther(response, used)) {
+        use(schemeFor(response, request));
+        response = await exchange(request, url, signed());
+      }
+      const { status } = response;
+      if (status === 401 || status === 429 || status === 503) throw refusal(response, request);
+      if (status < 300 || status === 304 || status >= 400) return response;
+      await response.drain();
+      url = redirected(response, request, url, redirects);
+    }
+  }
+  function offersOther(response: HttpResponse, used: AuthScheme | undefined): boolean {
+    if (secret === undefined) return false;
+    const chosen = chooseScheme(response.headers.get("WWW-Authenticate"), new URL(root.url).protocol);
+    return chosen !== undefined && chosen !== used;
+  }
+  function redirected(response: HttpResponse, request: DavRequest, url: string, redirects: number): string {
+    const target = locationOf(response, url);
+    const safe = request.method === "GET" || request.method === "HEAD" || request.method === "PROPFIND";
+    const inside = target !== undefined && (target === root.url || target.startsWith(`${root.url}/`));
+    if (safe && inside && redirects < REDIRECTS) return target;
+    const where = target === undefined ? "elsewhere" : `to "${target.replace(/[?#].*$/, "")}"`;
+    throw new BackendError(`Could not ${request.what}: "${host}" redirects ${where} (${response.status})`, {
+      class: "FILE_REJECTED",
+      status: response.status,
+      hint: "Set webdav_url to the address that serves WebDAV itself; passwords are never sent on to another one.",
+    });
+  }
+
+  return { root, send, refusal, broken, scheme: () => scheme, server: () => server, close: () => http.close() };
+}
+
+/** The package encodes Basic credentials as Latin-1 where servers expect UTF-8 (RFC 7617); Digest ones it hashes as UTF-8. */
+function inEncodingOf(scheme: AuthScheme | undefined, secret: Secret): Secret {
+  if (scheme !== "basic") return { username: secret.username, password: secret.password };
+  const bytes = (text: string) => Buffer.from(text, "utf8").toString("latin1");
+  return { username: bytes(secret.username), password: bytes(secret.password) };
+}
+
+function locationOf(response: HttpResponse, from: string): string | undefined {
+  const location = response.headers.get("location");
+  if (location === null) return undefined;
+  try {
+    const url = new URL(location, from);
+    url.username = "";
+    url.password = "";
+    return url.href;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * One call as the webdav package carries it: a stream in its eyes, in ours a request that can be sent again, because
+ * Digest sends it twice.
+ */
+class Carried extends Readable {
+  readonly run: (url: string, headers: Readonly<Record<string, string>>) => Promise<HttpResponse>;
+
+  constructor(run: (url: string, headers: Readonly<Record<string, string>>) => Promise<HttpResponse>) {
+    super();
+    this.run = run;
+  }
+}
+
+interface PackageOptions {
+  readonly headers: Record<string, string>;
+  readonly body: unknown;
+}
+
+let patched = false;
+
+function patchPackage(): void {
+  if (patched) return;
+  patched = true;
+  getPatcher().patch("fetch", (...args: unknown[]): unknown => {
+    const [url, options] = args as [string, PackageOptions];
+    if (!(options.body instanceof Carried)) throw new TypeError("a request that is none of ours");
+    return options.body.run(url, options.headers);
+  });
+}
+
+async function viaPackage(
+  client: WebDAVClient,
+  http: HttpClient,
+  request: DavRequest,
+  url: string,
+): Promise<HttpResponse> {
+  patchPackage();
+  const carried = new Carried((target, headers) => overHttp(http, request, target, headers));
+  try {
+    const headers = {
+      ...(request.body === undefined ? {} : { "Content-Type": contentType(request) }),
+      ...request.headers,
+    };
+    const response: unknown = await client.customRequest("/", { url, method: request.method, headers, data: carried });
+    return response as HttpResponse;
+  } catch (error) {
+    // The package throws for every status from 400 on, with the answer attached.
+    const response = error instanceof Error && "response" in error ? error.response : undefined;
+    if (response !== undefined) return response as HttpResponse;
+    throw error;
+  }
+}
+
+function contentType(request: DavRequest): string {
+  return typeof request.body === "string" ? "application/xml; charset=utf-8" : "application/octet-stream";
+}
+
+async function overHttp(
+  http: HttpClient,
+  request: DavRequest,
+  url: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<HttpResponse> {
+  const identity = request.method === "GET" || request.method === "HEAD";
+  const { body } = request;
+  const response = await http
+    .request({
+      method: request.method,
+      url,
+      headers: identity ? { ...headers, "Accept-Encoding": "identity" } : headers,
+      body: typeof body === "string" ? Buffer.from(body) : body,
+      signal: request.signal,
+      ...(request.slow ? { answerMs: SLOW_MS } : {}),
+    })
+    .catch((error: unknown) => {
+      throw request.signal?.aborted ? request.signal.reason : fromSource(error, request.what);
+    });
+  if (response.status < 400) return response;
+  // The package drops the first 401 of a Digest exchange unread, which would keep its connection.
+  await response.drain().catch(() => {});
+  return response.status === 401 ? withDigestFirst(response) : response;
+}
+
+function withDigestFirst(response: HttpResponse): HttpResponse {
+  const digest = digestChallenge(response.headers.get("www-authenticate"));
+  if (digest === null) return response;
+  const all = response.headers;
+  return {
+    ...response,
+    headers: { get: (name) => (name.toLowerCase() === "www-authenticate" && name !== ALL ? digest : all.get(name)) },
+  };
+}
+
+/** The spelling under which every challenge is still seen. */
+const ALL = "WWW-Authenticate";

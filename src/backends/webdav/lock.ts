@@ -1,0 +1,98 @@
+import type { Clock } from "../../lib/clock.ts";
+import { faultPoint } from "../../lib/fault.ts";
+import type { RelPath } from "../../lib/path.ts";
+import { BackendError, StaleError } from "../errors.ts";
+import type { CallOptions } from "../types.ts";
+import type { DavConnection, DavRequest } from "./connection.ts";
+import { fileUrl } from "./dav-path.ts";
+
+const LOCK_BODY = `<?xml version="1.0" encoding="utf-8"?>
+<d:lockinfo xmlns:d="DAV:"><d:lockscope><d:exclusive/></d:lockscope><d:locktype><d:write/></d:locktype><d:owner>claude-mirror</d:owner></d:lockinfo>`;
+
+const DEFAULT_SECONDS = 60;
+
+/**
+ * Runs `use` while this client holds the exclusive write lock (RFC 4918 section 6) of a file that exists, refreshed
+ * for as long as it takes. `use` gets the header that presents the lock. A lock on a name without a file would make
+ * an empty one on most servers: the caller has looked, and what a race made is removed again (StaleError).
+ */
+export async function withLock<T>(
+  connection: DavConnection,
+  path: RelPath,
+  options: CallOptions & { readonly clock: Clock },
+  use: (headers: Readonly<Record<string, string>>) => Promise<T>,
+): Promise<T> {
+  const url = fileUrl(connection.root, path);
+  const what = `lock "${path}"`;
+  const request: DavRequest = {
+    method: "LOCK",
+    url,
+    what,
+    headers: { Depth: "0", Timeout: "Second-600" },
+    body: LOCK_BODY,
+    signal: options.signal,
+  };
+  faultPoint("webdav-lock");
+  const response = await connection.send(request);
+  const { status } = response;
+  if (status !== 200 && status !== 201) {
+    await response.drain();
+    throw connection.refusal(response, request);
+  }
+  const token = response.headers.get("lock-token")?.trim();
+  const seconds = granted(await response.text(64 * 1024));
+  if (token === undefined) throw new BackendError(`Could not ${what}: no lock token came`, { class: "UNKNOWN" });
+  // Tagged, since Apache holds the folder above against an untagged list when a file is removed.
+  const headers = { If: `<${url}> (${token})` };
+  const over = new AbortController();
+  const refreshing = refresh(connection, request, headers, { clock: options.clock, seconds, signal: over.signal });
+  try {
+    if (status === 201) {
+      await quietly(connection, { method: "DELETE", url, what, headers });
+      throw new StaleError(`Could not ${what}: the file is gone`);
+    }
+    return await use(headers);
+  } finally {
+    over.abort();
+    await refreshing;
+    await quietly(connection, { method: "UNLOCK", url, what: `unlock "${path}"`, headers: { "Lock-Token": token } });
+  }
+}
+
+interface Refreshing {
+  readonly clock: Clock;
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+}
+
+async function refresh(
+  connection: DavConnection,
+  lock: DavRequest,
+  headers: Readonly<Record<string, string>>,
+  options: Refreshing,
+): Promise<void> {
+  const { clock, seconds, signal } = options;
+  try {
+    for (;;) {
+      await clock.sleep(seconds * 500, signal);
+      const { method, url, what } = lock;
+      await quietly(connection, { method, url, what, headers: { ...headers, Timeout: "Second-600" } });
+    }
+  } catch {
+    // Only the signal ends the sleep.
+  }
+}
+
+/** The lock ends by itself in the worst case, so that what goes wrong here is no failure of the write. */
+async function quietly(connection: DavConnection, request: DavRequest): Promise<void> {
+  try {
+    await (await connection.send(request)).drain();
+  } catch {
+    // See above.
+  }
+}
+
+function granted(body: string): number {
+  const seconds = Number(/>\s*Second-(\d{1,10})\s*</.exec(body)?.[1]);
+  return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 3600) : DEFAULT_SECONDS;
+}
