@@ -1,0 +1,100 @@
+import { lstat, open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+import { faultPoint } from "../../lib/fault.ts";
+import { TEMP_PREFIX, tempPathFor } from "../../lib/fs.ts";
+import { hashBytes } from "../../lib/hash.ts";
+import { BackendError } from "../errors.ts";
+import { type Attempt, codeOf } from "./errors.ts";
+import { type LocalRoot, unlessMissing } from "./root.ts";
+
+/** A lock is held for a look and a rename: microseconds. One this old has lost its owner. */
+const STALE_MS = 30_000;
+const WAIT_MS = 60_000;
+
+export interface LockOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs `act` while no other client of ours, on this machine or another one that has the folder mounted, is changing
+ * `target` (absolute). `stillOurs` throws when the lock was taken over because we stalled; call it right before the
+ * change. Programs that know nothing of our lock are not kept out: between the look and the rename they can slip in.
+ */
+export async function withPathLock<T>(
+  root: LocalRoot,
+  target: string,
+  attempt: Attempt,
+  options: LockOptions,
+  act: (stillOurs: () => Promise<void>) => Promise<T>,
+): Promise<T> {
+  const file = lockFile(target, root.names.caseSensitive);
+  const inode = await acquire(root, file, attempt, options);
+  const isOurs = async (): Promise<boolean> => (await unlessMissing(lstat(file, { bigint: true })))?.ino === inode;
+  try {
+    return await act(async () => {
+      if (!(await isOurs())) throw busy(attempt, "the lock on it was lost, because this run stood still too long");
+    });
+  } finally {
+    if (await isOurs()) await rm(file, { force: true });
+  }
+}
+
+/** Where the lock of `target` lies: next to it, under a name that sync never sees. */
+export function lockFile(target: string, caseSensitive: boolean): string {
+  const key = caseSensitive ? target : target.normalize("NFC").toLowerCase();
+  const name = key.slice(key.lastIndexOf("/") + 1);
+  return join(dirname(target), `${TEMP_PREFIX}lock_${hashBytes("sha256", name).slice(0, 16)}`);
+}
+
+async function acquire(root: LocalRoot, file: string, attempt: Attempt, options: LockOptions): Promise<bigint> {
+  const deadline = root.clock.now() + WAIT_MS;
+  for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
+    const inode = await tryLock(file);
+    if (inode !== undefined) return inode;
+    if (pause >= 16) await takeOverStale(file);
+    if (root.clock.now() > deadline) throw busy(attempt, "another run holds the lock on it");
+    await root.clock.sleep(pause, options.signal);
+  }
+}
+
+async function tryLock(file: string): Promise<bigint | undefined> {
+  faultPoint("local-lock");
+  try {
+    const handle = await open(file, "wx", 0o666);
+    try {
+      await handle.writeFile(`${hostname()} ${process.pid}\n`);
+      return (await handle.stat({ bigint: true })).ino;
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return undefined;
+    throw error;
+  }
+}
+
+/** Removes a lock whose owner is gone. Its age is told by the file system's own clock, which all machines share. */
+async function takeOverStale(file: string): Promise<void> {
+  const seen = await unlessMissing(lstat(file, { bigint: true }));
+  if (!seen) return;
+  const now = tempPathFor(file);
+  await writeFile(now, "");
+  try {
+    if ((await stat(now)).mtimeMs - Number(seen.mtimeMs) < STALE_MS) return;
+    faultPoint("local-lock-takeover");
+    await rename(file, now);
+    if ((await lstat(now, { bigint: true })).ino !== seen.ino) await rename(now, file);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+  } finally {
+    await rm(now, { force: true });
+  }
+}
+
+function busy(attempt: Attempt, state: string): BackendError {
+  return new BackendError(`cannot ${attempt.verb} "${attempt.path}" in "${attempt.folder}": ${state}`, {
+    class: "TRANSIENT",
+    hint: "Try again; the lock is released by itself.",
+  });
+}
