@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { VersionInfo } from "./context.ts";
 
 /** Set by scripts/build.ts; absent when run from source. */
@@ -8,7 +9,7 @@ declare const COMMIT: string | undefined;
 /** The version compiled in, or from source the one that package.json names. */
 export function versionInfo(): VersionInfo {
   if (typeof VERSION !== "undefined") return { version: VERSION, commit: typeof COMMIT === "undefined" ? "" : COMMIT };
-  const file = new URL("../../package.json", import.meta.url);
+  const file = join(import.meta.dirname ?? ".", "../../package.json");
   const { version } = JSON.parse(readFileSync(file, "utf8")) as { readonly version: string };
   return { version, commit: "" };
 }
