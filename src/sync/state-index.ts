@@ -1,0 +1,301 @@
+import * as fs from "node:fs";
+import { crc32 } from "node:zlib";
+import type { Rev } from "../backends/types.ts";
+import { pythonIso } from "../lib/clock.ts";
+import type { RelPath } from "../lib/path.ts";
+import { Flag, type IndexTrailer, type Layout, layoutOf, NO_TEMPLATE, readTrailer } from "./index-layout.ts";
+import type { BaseEntry, ContentHash, FileStat } from "./model.ts";
+
+/** One path of the index: what both sides agreed on, what the local file was when last hashed, or both. */
+export interface IndexRow {
+  readonly path: RelPath;
+  readonly base?: BaseEntry;
+  readonly local?: LocalRecord;
+}
+
+export interface LocalRecord {
+  readonly stat: FileStat;
+  readonly hash: LocalHash;
+}
+
+/** The digests of a local file; the SHA-256 is unknown where only the shared hash cache had it. */
+export type LocalHash = Pick<ContentHash, "md5"> & Partial<Pick<ContentHash, "sha256">>;
+
+export interface IndexHeader {
+  /**
+   * Milliseconds since 1970: a moment before the first of the files hashed in this run was read. A row whose stamps are
+   * not older may cover other content that was written in the same tick, so it does not count as clean.
+   */
+  readonly hashedSinceMs: number;
+  /** The shared manifest as this index knows it; the base entries hold while it is still this file. */
+  readonly manifest?: FileStat;
+  /** Small text of the caller's (JSON). */
+  readonly meta: string;
+}
+
+/** A loaded index: packed columns, objects made on demand. Rows are sorted by path (`<`). */
+export interface StateIndex extends IndexHeader {
+  readonly length: number;
+  pathAt(row: number): RelPath;
+  /** Whether the row is that of `path`; makes no string. */
+  isAt(row: number, path: string): boolean;
+  /** The row of `path`, or -1. */
+  find(path: string): number;
+  rowAt(row: number): IndexRow;
+  baseAt(row: number): BaseEntry | undefined;
+  hasBase(row: number): boolean;
+  hasLocal(row: number): boolean;
+  /** The recorded stat of a row that has a local part. */
+  statAt(row: number): FileStat;
+  /** The digests of a row that has a local part. */
+  hashAt(row: number): LocalHash;
+  /**
+   * Whether a fresh lstat shows the recorded file. Times in milliseconds as `fs.Stats` gives them, compared to within
+   * half a microsecond, which is all that they hold; no system call pair is that fast.
+   */
+  localMatches(row: number, stat: QuickStat): boolean;
+  /** The same, exactly. */
+  localEquals(row: number, stat: FileStat): boolean;
+  /** False when the stamps are too fresh to prove that the hashes hold (racy clean, IndexHeader.hashedSinceMs). */
+  isSettled(row: number): boolean;
+  /** Whether the local file as recorded has the content of the base entry. */
+  localIsBase(row: number): boolean;
+  /** Whether a listed file is the version of the base entry: by rev where one is recorded, else by native hash. */
+  remoteMatches(row: number, rev: string, nativeHash: string): boolean;
+  baseIsRacy(row: number): boolean;
+}
+
+/** The part of `fs.Stats` that tells versions apart. */
+export type QuickStat = Pick<fs.Stats, "size" | "mtimeMs" | "ctimeMs" | "ino">;
+
+/**
+ * Reads an index written by `writeIndex`. Undefined when there is none, or when it is damaged or of another version:
+ * losing it costs time only. Throws what the file system throws for other reasons.
+ */
+export function loadIndex(file: string): StateIndex | undefined {
+  const bytes = readWhole(file);
+  const layout = bytes && layoutOf(bytes);
+  if (!bytes || !layout) return undefined;
+  const end = bytes.length - 4;
+  if (crc32(bytes.subarray(0, end)) !== new DataView(bytes.buffer).getUint32(end, true)) return undefined;
+  return openIndex(layout, readTrailer(bytes, layout));
+}
+
+function readWhole(file: string): Uint8Array<ArrayBuffer> | undefined {
+  let fd: number;
+  try {
+    fd = fs.openSync(file, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    const bytes = new Uint8Array(fs.fstatSync(fd).size);
+    for (let at = 0; at < bytes.length; ) {
+      const read = fs.readSync(fd, bytes, at, bytes.length - at, at);
+      if (read === 0) return undefined;
+      at += read;
+    }
+    return bytes;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function openIndex(layout: Layout, trailer: IndexTrailer): StateIndex {
+  const { count, flags } = layout;
+  const text = textColumns(layout, trailer);
+  const stats = statColumns(layout, trailer.hashedSinceMs);
+  const hashes = hashColumns(layout);
+  const hasBase = (row: number) => (at(flags, row) & Flag.base) !== 0;
+  const hasLocal = (row: number) => (at(flags, row) & Flag.local) !== 0;
+  const baseAt = (row: number) => (hasBase(row) ? readBase(row) : undefined);
+  const readBase = (row: number): BaseEntry => {
+    const rev = text.revAt(row);
+    const size = at(layout.baseSize, row);
+    const { md5, sha256 } = hashes.base(row);
+    return {
+      path: text.pathAt(row),
+      md5,
+      ...(sha256 === undefined ? {} : { sha256 }),
+      ...(size < 0 ? {} : { size }),
+      remoteId: text.idAt(row),
+      nativeHash: text.nativeAt(row),
+      ...(rev === undefined ? {} : { rev }),
+      racy: (at(flags, row) & Flag.racy) !== 0,
+      syncedAt: trailer.oddTimes[row] ?? pythonIso(at(layout.syncedAt, row) / 1000),
+    };
+  };
+  return {
+    length: count,
+    hashedSinceMs: trailer.hashedSinceMs,
+    ...(trailer.manifest === undefined ? {} : { manifest: trailer.manifest }),
+    meta: trailer.meta,
+    pathAt: text.pathAt,
+    isAt: text.isAt,
+    find: (path) => findRow(count, text.pathAt, path),
+    hasBase,
+    hasLocal,
+    baseAt,
+    rowAt: (row) => {
+      const base = baseAt(row);
+      const local = hasLocal(row) ? { stat: stats.statAt(row), hash: hashes.local(row) } : undefined;
+      return { path: text.pathAt(row), ...(base && { base }), ...(local && { local }) };
+    },
+    ...stats,
+    hashAt: hashes.local,
+    localIsBase: hashes.same,
+    remoteMatches: text.remoteMatches,
+    baseIsRacy: (row) => (at(flags, row) & Flag.racy) !== 0,
+  };
+}
+
+/** Number of a column that surely has the row. */
+function at(column: ArrayLike<number>, row: number): number {
+  return column[row] as number;
+}
+
+function big(column: ArrayLike<bigint>, row: number): bigint {
+  return column[row] as bigint;
+}
+
+function findRow(count: number, pathAt: (row: number) => string, path: string): number {
+  let low = 0;
+  let high = count - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const found = pathAt(middle);
+    if (found === path) return middle;
+    if (found < path) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+type TextColumns = Pick<StateIndex, "pathAt" | "isAt" | "remoteMatches"> & {
+  idAt(row: number): string;
+  nativeAt(row: number): string;
+  revAt(row: number): Rev | undefined;
+};
+
+/** One long string holds path, id, native hash and rev of each row in turn; id and rev only where no template makes them. */
+function textColumns(layout: Layout, trailer: IndexTrailer): TextColumns {
+  const { textStart, pathLength, idLength, nativeLength, revLength, idTemplate, revTemplate, text, flags } = layout;
+  const pathAt = (row: number) => {
+    const start = at(textStart, row);
+    return text.slice(start, start + at(pathLength, row)) as RelPath;
+  };
+  const nativeStart = (row: number) => at(textStart, row) + at(pathLength, row) + at(idLength, row);
+  const nativeAt = (row: number) => text.slice(nativeStart(row), nativeStart(row) + at(nativeLength, row));
+  const derive = (templates: readonly (readonly [string, string])[], number: number, from: string) => {
+    const [before, after] = templates[number] as readonly [string, string];
+    return before + from + after;
+  };
+  const revAt = (row: number) => {
+    if ((at(flags, row) & Flag.rev) === 0) return undefined;
+    const template = at(revTemplate, row);
+    if (template !== NO_TEMPLATE) return derive(trailer.revTemplates, template, nativeAt(row)) as Rev;
+    const start = nativeStart(row) + at(nativeLength, row);
+    return text.slice(start, start + at(revLength, row)) as Rev;
+  };
+  return {
+    pathAt,
+    isAt: (row, path) => pathLength[row] === path.length && text.startsWith(path, textStart[row]),
+    nativeAt,
+    revAt,
+    idAt: (row) => {
+      const template = at(idTemplate, row);
+      if (template !== NO_TEMPLATE) return derive(trailer.idTemplates, template, pathAt(row));
+      const start = at(textStart, row) + at(pathLength, row);
+      return text.slice(start, start + at(idLength, row));
+    },
+    remoteMatches: (row, rev, nativeHash) => {
+      if ((at(flags, row) & Flag.base) === 0) return false;
+      if ((at(flags, row) & Flag.rev) !== 0) return revAt(row) === rev;
+      return nativeHash !== "" && nativeAt(row) === nativeHash;
+    },
+  };
+}
+
+type StatColumns = Pick<StateIndex, "statAt" | "localMatches" | "localEquals" | "isSettled">;
+
+/** Half a microsecond: a double of milliseconds holds 0.24 µs, and it is rounded twice. */
+const NEAR_NS = 512;
+/** A kernel stamps files with the time of its last tick, at most 10 ms ago. */
+const TICK_NS = 20_000_000;
+/** FAT stamps in steps of two seconds, other old file systems in steps of one. */
+const COARSE_NS = 2_000_000_000;
+
+function statColumns(layout: Layout, hashedSinceMs: number): StatColumns {
+  const { size, mtime, ctime, ino, flags } = layout;
+  const mtimeWords = wordsOf(mtime);
+  const ctimeWords = wordsOf(ctime);
+  const inoWords = wordsOf(ino);
+  const since = hashedSinceMs * 1e6;
+  const settled = (words: Words, row: number) => {
+    const stamp = asNumber(words, row);
+    const coarse = Math.abs(stamp - Math.round(stamp / 1e9) * 1e9) < NEAR_NS;
+    return stamp < since - (coarse ? COARSE_NS : TICK_NS);
+  };
+  const isLocal = (row: number) => (at(flags, row) & Flag.local) !== 0;
+  return {
+    statAt: (row) => ({ size: at(size, row), mtimeNs: big(mtime, row), ctimeNs: big(ctime, row), ino: big(ino, row) }),
+    localMatches: (row, stat) =>
+      isLocal(row) &&
+      size[row] === stat.size &&
+      asNumber(inoWords, row) === stat.ino &&
+      Math.abs(asNumber(mtimeWords, row) - stat.mtimeMs * 1e6) <= NEAR_NS &&
+      Math.abs(asNumber(ctimeWords, row) - stat.ctimeMs * 1e6) <= NEAR_NS,
+    localEquals: (row, stat) =>
+      isLocal(row) &&
+      size[row] === stat.size &&
+      mtime[row] === stat.mtimeNs &&
+      ctime[row] === stat.ctimeNs &&
+      ino[row] === stat.ino,
+    isSettled: (row) => settled(mtimeWords, row) && settled(ctimeWords, row),
+  };
+}
+
+/** A column of 64-bit integers as halves, to compare without making a bigint. All our platforms are little-endian. */
+interface Words {
+  readonly low: Uint32Array;
+  readonly high: Int32Array | Uint32Array;
+}
+
+function wordsOf(column: BigInt64Array | BigUint64Array): Words {
+  const low = new Uint32Array(column.buffer, column.byteOffset, column.length * 2);
+  if (column instanceof BigUint64Array) return { low, high: low };
+  return { low, high: new Int32Array(column.buffer, column.byteOffset, column.length * 2) };
+}
+
+/** The double nearest to the integer. */
+function asNumber({ low, high }: Words, row: number): number {
+  return at(high, row * 2 + 1) * 2 ** 32 + at(low, row * 2);
+}
+
+interface HashColumns {
+  local(row: number): LocalHash;
+  base(row: number): LocalHash;
+  same(row: number): boolean;
+}
+
+/** Each row owns up to two digests of 48 bytes; equal ones are stored once. */
+function hashColumns({ hashes, hashStart, flags }: Layout): HashColumns {
+  const read = (slot: number, sha: boolean, md5: boolean): LocalHash => {
+    const start = slot * 48;
+    const text = Buffer.from(hashes.buffer, hashes.byteOffset + start, 48).toString("hex");
+    return { md5: md5 ? text.slice(0, 32) : "", ...(sha ? { sha256: text.slice(32) } : {}) };
+  };
+  const baseSlot = (row: number) => at(hashStart, row) + ((at(flags, row) & Flag.ownBaseHash) !== 0 ? 1 : 0);
+  return {
+    local: (row) => read(at(hashStart, row), (at(flags, row) & Flag.localSha) !== 0, true),
+    base: (row) => {
+      const bits = at(flags, row);
+      return read(baseSlot(row), (bits & Flag.baseSha) !== 0, (bits & Flag.baseNoMd5) === 0);
+    },
+    same: (row) => {
+      const bits = at(flags, row);
+      return (bits & (Flag.base | Flag.local | Flag.sameContent)) === (Flag.base | Flag.local | Flag.sameContent);
+    },
+  };
+}
