@@ -20,7 +20,7 @@ async function suite(name: string, changed: Partial<ServerFacts>): Promise<void>
 await suite("Apache", {});
 await suite("Apache without deep listings", { deepListing: false });
 await suite("Apache without COPY and MOVE", { copies: false, moves: false });
-await suite("Apache guarded by If-None-Match and locks", { update: "lock", remove: "lock" });
+await suite("Apache guarded by If-None-Match and locks", { update: "lock", remove: "lock-tagged" });
 await suite("Apache where creating goes through a temporary name", { create: "move" });
 await suite("Apache guarded by looking only", {
   update: "look",

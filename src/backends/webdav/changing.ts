@@ -223,10 +223,13 @@ async function guarded<T>(
     case "if-match":
       return change(guardHeaders(guard, options.method, fileUrl(remote.connection.root, path), expect));
     case "lock":
+    case "lock-tagged":
       await look(remote, path, options);
-      return withLock(remote.connection, path, { ...options, clock: remote.clock }, async (headers) => {
+      return withLock(remote.connection, path, { ...options, clock: remote.clock }, async (held) => {
         await look(remote, path, options);
-        return change(headers);
+        // Only what changes the locked file presents the lock.
+        if (options.method === "COPY") return change({});
+        return change(guard === "lock" ? held.plain : held.tagged);
       });
     case "look":
       await look(remote, path, options);

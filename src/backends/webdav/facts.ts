@@ -7,7 +7,7 @@ import type { DavRoot } from "./dav-path.ts";
 import type { AuthScheme } from "./sign-in.ts";
 
 /** How replacing or removing a known version is guarded, best first. */
-export type ChangeGuard = "if-etag" | "if-match" | "lock" | "look";
+export type ChangeGuard = "if-etag" | "if-match" | "lock" | "lock-tagged" | "look";
 /** How creating is guarded, best first: `move` puts a temporary file and moves it with `Overwrite: F`. */
 export type CreateGuard = "if-none-match" | "move" | "look";
 
@@ -120,5 +120,5 @@ export function capabilities(facts: ServerFacts): Capabilities {
 function weakest(facts: ServerFacts): GuardLevel {
   const guards: readonly (ChangeGuard | CreateGuard)[] = [facts.update, facts.remove, facts.create];
   if (guards.includes("look")) return "look";
-  return guards.includes("lock") ? "lock" : "native";
+  return guards.includes("lock") || guards.includes("lock-tagged") ? "lock" : "native";
 }

@@ -12,15 +12,24 @@ const LOCK_BODY = `<?xml version="1.0" encoding="utf-8"?>
 const DEFAULT_SECONDS = 60;
 
 /**
+ * The two ways of presenting a lock (RFC 4918 section 10.4). When a file is removed, Apache holds the folder above
+ * against an untagged list too and refuses; nginx does not recognise a tag with percent-encoded characters.
+ */
+export interface HeldLock {
+  readonly plain: Readonly<Record<string, string>>;
+  readonly tagged: Readonly<Record<string, string>>;
+}
+
+/**
  * Runs `use` while this client holds the exclusive write lock (RFC 4918 section 6) of a file that exists, refreshed
- * for as long as it takes. `use` gets the header that presents the lock. A lock on a name without a file would make
+ * for as long as it takes. `use` gets the headers that present it. A lock on a name without a file would make
  * an empty one on most servers: the caller has looked, and what a race made is removed again (StaleError).
  */
 export async function withLock<T>(
   connection: DavConnection,
   path: RelPath,
   options: CallOptions & { readonly clock: Clock },
-  use: (headers: Readonly<Record<string, string>>) => Promise<T>,
+  use: (held: HeldLock) => Promise<T>,
 ): Promise<T> {
   const url = fileUrl(connection.root, path);
   const what = `lock "${path}"`;
@@ -42,16 +51,16 @@ export async function withLock<T>(
   const token = response.headers.get("lock-token")?.trim();
   const seconds = granted(await response.text(64 * 1024));
   if (token === undefined) throw new BackendError(`Could not ${what}: no lock token came`, { class: "UNKNOWN" });
-  // Tagged, since Apache holds the folder above against an untagged list when a file is removed.
-  const headers = { If: `<${url}> (${token})` };
+  const held: HeldLock = { plain: { If: `(${token})` }, tagged: { If: `<${url}> (${token})` } };
   const over = new AbortController();
-  const refreshing = refresh(connection, request, headers, { clock: options.clock, seconds, signal: over.signal });
+  const refreshing = refresh(connection, request, held.plain, { clock: options.clock, seconds, signal: over.signal });
   try {
     if (status === 201) {
-      await quietly(connection, { method: "DELETE", url, what, headers });
+      for (const headers of [held.plain, held.tagged])
+        await quietly(connection, { method: "DELETE", url, what, headers });
       throw new StaleError(`Could not ${what}: the file is gone`);
     }
-    return await use(headers);
+    return await use(held);
   } finally {
     over.abort();
     await refreshing;

@@ -10,7 +10,7 @@ import { fileUrl, folderUrl, readHref } from "./dav-path.ts";
 import { type ChangeGuard, type CreateGuard, type ServerFacts, UNPROVEN } from "./facts.ts";
 import { guardHeaders } from "./guard.ts";
 import { PROBE_PREFIX, propfind } from "./listing.ts";
-import { withLock } from "./lock.ts";
+import { type HeldLock, withLock } from "./lock.ts";
 import type { DavEntry } from "./multistatus-parser.ts";
 import { canonicalEtag } from "./rev.ts";
 
@@ -131,12 +131,16 @@ async function probeChange(lab: Lab, method: "PUT" | "DELETE", listsEtags: boole
   for (const guard of listsEtags ? (["if-etag", "if-match"] as const) : []) {
     if (await holds(lab, method, guard)) return guard;
   }
-  return (await lockHolds(lab, method)) ? "lock" : "look";
+  if (await lockHolds(lab, method, "plain")) return "lock";
+  return (await lockHolds(lab, method, "tagged")) ? "lock-tagged" : "look";
 }
 
-/** A wrong value must be refused and change nothing, the right one must be carried out. */
+/**
+ * A wrong value must be refused and change nothing, the right one must be carried out. The name needs
+ * percent-encoding, since some servers compare URLs in their encoded form.
+ */
 async function holds(lab: Lab, method: "PUT" | "DELETE", guard: "if-etag" | "if-match"): Promise<boolean> {
-  const name = `guard-${method.toLowerCase()}.txt`;
+  const name = `guard ${method} é.txt`;
   const url = fileUrl(lab.connection.root, childOf(lab.folder, name));
   const headers = (etag: string) => guardHeaders(guard, method, url, etag);
   const body = method === "PUT" ? { body: "changed" } : {};
@@ -155,7 +159,7 @@ async function holds(lab: Lab, method: "PUT" | "DELETE", guard: "if-etag" | "if-
 /** The version of the source of a COPY or MOVE, guarded in the same way as a remove. */
 async function probeSource(lab: Lab, method: "COPY" | "MOVE", guard: ChangeGuard): Promise<ChangeGuard> {
   if (guard !== "if-etag" && guard !== "if-match") return guard;
-  const name = `source-${method.toLowerCase()}.txt`;
+  const name = `source ${method} é.txt`;
   const to = childOf(lab.folder, `${name}-to`);
   await lab.fresh(name, "source");
   const url = fileUrl(lab.connection.root, childOf(lab.folder, name));
@@ -174,16 +178,16 @@ async function probeSource(lab: Lab, method: "COPY" | "MOVE", guard: ChangeGuard
   return right >= 200 && right < 300 ? guard : "look";
 }
 
-async function lockHolds(lab: Lab, method: "PUT" | "DELETE"): Promise<boolean> {
-  const name = `lock-${method.toLowerCase()}.txt`;
+async function lockHolds(lab: Lab, method: "PUT" | "DELETE", form: keyof HeldLock): Promise<boolean> {
+  const name = `lock ${method} é.txt`;
   const path = childOf(lab.folder, name);
   const body = method === "PUT" ? { body: "changed" } : {};
   await lab.fresh(name, "before");
   try {
-    return await withLock(lab.connection, path, { clock: lab.clock, ...callOptions(lab.signal) }, async (headers) => {
+    return await withLock(lab.connection, path, { clock: lab.clock, ...callOptions(lab.signal) }, async (held) => {
       const without = await lab.status(method, name, body);
       if (without < 400 || (await lab.text(name)) !== "before") return false;
-      const inside = await lab.status(method, name, { headers, ...body });
+      const inside = await lab.status(method, name, { headers: held[form], ...body });
       return inside >= 200 && inside < 300;
     });
   } catch (error) {
