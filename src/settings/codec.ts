@@ -1,0 +1,241 @@
+import { dirname, isAbsolute, join } from "node:path";
+import type { BackendKind } from "../backends/types.ts";
+import { expandHome } from "../lib/dirs.ts";
+import { type ConfigValue, isKnownKey, type SeedKey, seedDefaults } from "./config-keys.ts";
+import { SettingsError } from "./errors.ts";
+import type { Machine } from "./machine.ts";
+import type { ProjectConfig } from "./model.ts";
+import { readYaml, type YamlFile, type YamlNode } from "./yaml-tree.ts";
+
+/**
+ * Reads a project YAML (reference 1.2): YAML 1.1 as PyYAML loads it, defaults filled in, `~` expanded in every path.
+ * `file` is the absolute path of the YAML. Throws SettingsError naming file and line for a syntax error, a value of a
+ * wrong type, a missing or relative `project_path` and a backend that this version does not know. What is odd and does
+ * no harm is listed in `warnings`.
+ */
+export function parseConfig(text: string, file: string, machine: Machine): ProjectConfig {
+  const yaml = readYaml(text, file);
+  const warnings = keyWarnings(yaml);
+  const read = new Values(yaml, file, machine, warnings);
+  const backend = read.backend();
+  const config = {
+    file,
+    projectPath: read.absolutePath("project_path"),
+    backend,
+    filePatterns: read.texts("file_patterns"),
+    excludePatterns: read.texts("exclude_patterns"),
+    tokenFile: read.path("token_file"),
+    machineName: read.filled("machine_name"),
+    user: read.filled("user"),
+    localFolder: backend === "local" ? read.absolutePath("local_folder") : read.path("local_folder"),
+    webdavUrl: read.text("webdav_url"),
+    webdavUsername: read.text("webdav_username"),
+    webdavPassword: read.text("webdav_password"),
+    webdavInsecureHttp: read.bool("webdav_insecure_http"),
+    pollInterval: read.number("poll_interval", { from: 1, to: 86_400 }),
+    slackEnabled: read.bool("slack_enabled"),
+    slackWebhookUrl: read.text("slack_webhook_url"),
+    slackChannel: read.text("slack_channel"),
+    ...cloudSettings(read),
+    ...runSettings(read),
+    warnings,
+  };
+  if (config.webdavPassword !== "") {
+    warnings.push(
+      `"webdav_password" holds a password in "${file}"; run \`claude-mirror auth\` to move it to the token file`,
+    );
+  }
+  return config;
+}
+
+function cloudSettings(read: Values) {
+  return {
+    driveFolderId: read.text("drive_folder_id"),
+    gcpProjectId: read.text("gcp_project_id"),
+    pubsubTopicId: read.text("pubsub_topic_id"),
+    credentialsFile: read.path("credentials_file"),
+    dropboxAppKey: read.text("dropbox_app_key"),
+    dropboxFolder: read.text("dropbox_folder"),
+    onedriveClientId: read.text("onedrive_client_id"),
+    onedriveFolder: read.text("onedrive_folder"),
+  };
+}
+
+function runSettings(read: Values) {
+  return {
+    snapshotFormat: read.choice("snapshot_format", ["blobs", "full"], "full"),
+    mirrorConfigPaths: read.paths("mirror_config_paths"),
+    snapshotOn: read.choice("snapshot_on", ["", "primary", "all"], ""),
+    retryOnPush: read.bool("retry_on_push"),
+    maxRetryAttempts: read.attempts(),
+    notifyFailures: read.bool("notify_failures"),
+    parallelWorkers: read.number("parallel_workers", { from: 1, to: 64 }),
+    maxThrottleWaitSeconds: read.number("max_throttle_wait_seconds", { from: 0, to: 86_400 }),
+    maxUploadKbps: read.kbps(),
+  };
+}
+
+function keyWarnings(yaml: YamlFile): string[] {
+  const warnings: string[] = [];
+  for (const [key, line] of yaml.keyLines) {
+    if (!isKnownKey(key)) warnings.push(`line ${line}: the key "${key}" is not known; it is kept and not used`);
+  }
+  for (const key of new Set(yaml.duplicates)) {
+    warnings.push(`line ${yaml.keyLines.get(key)}: the key "${key}" stands more than once; the last one counts`);
+  }
+  const profile = yaml.entries.get("profile");
+  if (profile && profile.kind !== "null") {
+    warnings.push(`line ${profile.line}: "profile" is not read by this version; put the profile's keys into this file`);
+  }
+  return warnings;
+}
+
+const BACKENDS: readonly BackendKind[] = ["local", "webdav", "googledrive", "dropbox", "onedrive"];
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Lives while one file is read: takes values by key, checks their types, fills in defaults. */
+class Values {
+  private readonly yaml: YamlFile;
+  private readonly file: string;
+  private readonly machine: Machine;
+  private readonly warnings: string[];
+  private readonly defaults: Readonly<Record<string, ConfigValue>>;
+
+  constructor(yaml: YamlFile, file: string, machine: Machine, warnings: string[]) {
+    this.yaml = yaml;
+    this.file = file;
+    this.machine = machine;
+    this.warnings = warnings;
+    const later = { local_folder: "", max_throttle_wait_seconds: 600 };
+    this.defaults = { ...seedDefaults(machine), ...later } satisfies Readonly<Record<SeedKey, ConfigValue>>;
+  }
+
+  text(key: string): string {
+    const node = this.node(key);
+    if (node === undefined) return String(this.defaults[key]);
+    if (node.kind !== "text") this.wrongType(key, "text", node);
+    return node.value;
+  }
+
+  /** Text whose empty form means the default. */
+  filled(key: string): string {
+    return this.text(key) || String(this.defaults[key]);
+  }
+
+  path(key: string): string {
+    return expandHome(this.filled(key), this.machine.home);
+  }
+
+  absolutePath(key: string): string {
+    const path = this.path(key);
+    if (path === "") throw new SettingsError(this.file, `"${key}" is missing; it must name a folder`);
+    if (!isAbsolute(path)) {
+      this.fail(`"${key}" is the relative path "${path}"; write it in full, beginning with / or ~`, this.node(key));
+    }
+    return path;
+  }
+
+  /** Relative ones lie next to the YAML. */
+  paths(key: string): readonly string[] {
+    return this.texts(key).map((path) => {
+      const expanded = expandHome(path, this.machine.home);
+      return isAbsolute(expanded) ? expanded : join(dirname(this.file), expanded);
+    });
+  }
+
+  texts(key: string): readonly string[] {
+    const node = this.node(key);
+    if (node === undefined) return this.defaults[key] as readonly string[];
+    if (node.kind !== "list") this.wrongType(key, "a list", node, `; write each entry on a line of its own after "- "`);
+    return node.items.map((item) => (item.kind === "text" ? item.value : this.wrongType(key, "a list of texts", item)));
+  }
+
+  bool(key: string): boolean {
+    const node = this.node(key);
+    if (node === undefined) return this.defaults[key] === true;
+    if (node.kind !== "bool") this.wrongType(key, "true or false", node);
+    return node.value;
+  }
+
+  /** A whole number in the range; another is rounded down or moved to the end of the range, with a warning. */
+  number(key: string, range: Range): number {
+    const node = this.node(key);
+    if (node === undefined) return Number(this.defaults[key]);
+    if (node.kind !== "number" || Number.isNaN(node.value)) this.wrongType(key, "a number", node);
+    const value = Math.min(range.to, Math.max(range.from, Math.trunc(node.value)));
+    if (value !== node.value) this.warn(node, `"${key}" is ${node.value}; ${value} is used`);
+    return value;
+  }
+
+  /** Anything but a number means 3, as in the Python tool. */
+  attempts(): number {
+    const node = this.node("max_retry_attempts");
+    if (node === undefined || node.kind === "number") return this.number("max_retry_attempts", { from: 1, to: 8 });
+    this.warn(node, `"max_retry_attempts" is no number; 3 is used`);
+    return 3;
+  }
+
+  kbps(): number | null {
+    const node = this.node("max_upload_kbps");
+    if (node === undefined) return null;
+    if (node.kind !== "number" || Number.isNaN(node.value)) this.wrongType("max_upload_kbps", "a number", node);
+    if (node.value > 0) return Number.isFinite(node.value) ? node.value : null;
+    this.warn(node, `"max_upload_kbps" is ${node.value}; uploads are not limited`);
+    return null;
+  }
+
+  choice<T extends string>(key: string, choices: readonly T[], otherwise: T): T {
+    const text = this.text(key).toLowerCase();
+    const chosen = choices.find((choice) => choice === text);
+    if (chosen !== undefined) return chosen;
+    const known = choices.filter((choice) => choice !== "").join(" or ");
+    this.warn(this.node(key), `"${key}" is "${text}" where ${known} is known; "${otherwise}" is used`);
+    return otherwise;
+  }
+
+  backend(): BackendKind {
+    const name = this.filled("backend").toLowerCase();
+    const kind = BACKENDS.find((known) => known === name);
+    if (kind === undefined) {
+      this.fail(
+        `the backend "${name}" is not known to this version; it knows ${BACKENDS.join(", ")}`,
+        this.node("backend"),
+      );
+    }
+    return kind;
+  }
+
+  /** Undefined when the key is missing or null. */
+  private node(key: string): YamlNode | undefined {
+    const node = this.yaml.entries.get(key);
+    return node?.kind === "null" ? undefined : node;
+  }
+
+  private warn(node: YamlNode | undefined, text: string): void {
+    this.warnings.push(node ? `line ${node.line}: ${text}` : text);
+  }
+
+  /** Says of what kind the value is, never what it is: it may be a secret. */
+  private wrongType(key: string, wanted: string, node: YamlNode, help?: string): never {
+    const found = {
+      text: "text",
+      number: "a number",
+      bool: "true or false",
+      null: "nothing",
+      date: "a date",
+      other: "a special sign",
+      list: "a list",
+      map: "a mapping",
+    }[node.kind];
+    const quotes = wanted.includes("text") && node.kind !== "list" && node.kind !== "map" ? "; put it in quotes" : "";
+    this.fail(`"${key}" must be ${wanted}, but ${found} stands there${help ?? quotes}`, node);
+  }
+
+  private fail(found: string, node: YamlNode | undefined): never {
+    throw new SettingsError(this.file, found, node ? { line: node.line } : {});
+  }
+}

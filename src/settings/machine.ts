@@ -1,0 +1,23 @@
+import { homedir, hostname } from "node:os";
+import { configDir, type Env, homeFrom } from "../lib/dirs.ts";
+
+/** What the defaults of a project's settings are made from. */
+export interface Machine {
+  /** Absolute. */
+  readonly home: string;
+  /** Absolute folder of the project YAMLs. */
+  readonly configDir: string;
+  readonly hostName: string;
+  readonly userName: string;
+}
+
+/** This machine, as the Python tool's defaults see it: `socket.gethostname()`, and `$USER` or `unknown`. */
+export function machineFrom(env: Env): Machine {
+  const home = homeFrom(env) ?? homedir();
+  return {
+    home,
+    configDir: configDir(env, home),
+    hostName: hostname(),
+    userName: env["USER"] || env["USERNAME"] || "unknown",
+  };
+}

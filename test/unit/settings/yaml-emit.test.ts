@@ -1,0 +1,130 @@
+import { expect, test } from "bun:test";
+import { emitText } from "../../../src/settings/yaml-emit.ts";
+
+/** Text, then what PyYAML 6.0.3 `dump({"key": text}, default_flow_style=False)` and `dump({"key": [text]}, ...)` gave. */
+const DUMPED: readonly (readonly [string, string, string])[] = [
+  ["", "key: ''\n", "key:\n- ''\n"],
+  ["plain", "key: plain\n", "key:\n- plain\n"],
+  ["two words", "key: two words\n", "key:\n- two words\n"],
+  ["yes", "key: 'yes'\n", "key:\n- 'yes'\n"],
+  ["No", "key: 'No'\n", "key:\n- 'No'\n"],
+  ["null", "key: 'null'\n", "key:\n- 'null'\n"],
+  ["~", "key: '~'\n", "key:\n- '~'\n"],
+  ["12", "key: '12'\n", "key:\n- '12'\n"],
+  ["0x1f", "key: '0x1f'\n", "key:\n- '0x1f'\n"],
+  ["1:30", "key: '1:30'\n", "key:\n- '1:30'\n"],
+  ["1.5", "key: '1.5'\n", "key:\n- '1.5'\n"],
+  [".inf", "key: '.inf'\n", "key:\n- '.inf'\n"],
+  ["2026-11-20", "key: '2026-11-20'\n", "key:\n- '2026-11-20'\n"],
+  ["-", "key: '-'\n", "key:\n- '-'\n"],
+  ["- a", "key: '- a'\n", "key:\n- '- a'\n"],
+  ["-a", "key: -a\n", "key:\n- -a\n"],
+  ["?", "key: '?'\n", "key:\n- '?'\n"],
+  ["? a", "key: '? a'\n", "key:\n- '? a'\n"],
+  ["?a", "key: ?a\n", "key:\n- ?a\n"],
+  [":", "key: ':'\n", "key:\n- ':'\n"],
+  [": a", "key: ': a'\n", "key:\n- ': a'\n"],
+  [":a", "key: :a\n", "key:\n- :a\n"],
+  ["a:", "key: 'a:'\n", "key:\n- 'a:'\n"],
+  ["a: b", "key: 'a: b'\n", "key:\n- 'a: b'\n"],
+  ["a:b", "key: a:b\n", "key:\n- a:b\n"],
+  ["#a", "key: '#a'\n", "key:\n- '#a'\n"],
+  ["a #b", "key: 'a #b'\n", "key:\n- 'a #b'\n"],
+  ["a#b", "key: a#b\n", "key:\n- a#b\n"],
+  ["it's", "key: it's\n", "key:\n- it's\n"],
+  ["'q'", "key: '''q'''\n", "key:\n- '''q'''\n"],
+  ['"q"', "key: '\"q\"'\n", "key:\n- '\"q\"'\n"],
+  ['a"b', 'key: a"b\n', 'key:\n- a"b\n'],
+  ["*a", "key: '*a'\n", "key:\n- '*a'\n"],
+  ["&a", "key: '&a'\n", "key:\n- '&a'\n"],
+  ["!a", "key: '!a'\n", "key:\n- '!a'\n"],
+  ["%a", "key: '%a'\n", "key:\n- '%a'\n"],
+  ["@a", "key: '@a'\n", "key:\n- '@a'\n"],
+  ["`a", "key: '`a'\n", "key:\n- '`a'\n"],
+  ["|", "key: '|'\n", "key:\n- '|'\n"],
+  ["> a", "key: '> a'\n", "key:\n- '> a'\n"],
+  ["[a", "key: '[a'\n", "key:\n- '[a'\n"],
+  ["{a}", "key: '{a}'\n", "key:\n- '{a}'\n"],
+  ["a]", "key: a]\n", "key:\n- a]\n"],
+  ["a,b", "key: a,b\n", "key:\n- a,b\n"],
+  [",a", "key: ',a'\n", "key:\n- ',a'\n"],
+  ["=", "key: '='\n", "key:\n- '='\n"],
+  ["<<", "key: '<<'\n", "key:\n- '<<'\n"],
+  ["---a", "key: '---a'\n", "key:\n- '---a'\n"],
+  ["...", "key: '...'\n", "key:\n- '...'\n"],
+  ["..a", "key: ..a\n", "key:\n- ..a\n"],
+  [" a", "key: ' a'\n", "key:\n- ' a'\n"],
+  ["a ", "key: 'a '\n", "key:\n- 'a '\n"],
+  ["a\n", "key: 'a\n\n  '\n", "key:\n- 'a\n\n  '\n"],
+  ["a\nb", "key: 'a\n\n  b'\n", "key:\n- 'a\n\n  b'\n"],
+  ["a\n\nb", "key: 'a\n\n\n  b'\n", "key:\n- 'a\n\n\n  b'\n"],
+  ["\na", "key: '\n\n  a'\n", "key:\n- '\n\n  a'\n"],
+  ["a \nb", 'key: "a \\nb"\n', 'key:\n- "a \\nb"\n'],
+  ["a\n b", 'key: "a\\n b"\n', 'key:\n- "a\\n b"\n'],
+  ["tab\there", 'key: "tab\\there"\n', 'key:\n- "tab\\there"\n'],
+  ["na\u00efve", 'key: "na\\xEFve"\n', 'key:\n- "na\\xEFve"\n'],
+  ["\u2013 dash", 'key: "\\u2013 dash"\n', 'key:\n- "\\u2013 dash"\n'],
+  ["\ud83d\ude00", 'key: "\\U0001F600"\n', 'key:\n- "\\U0001F600"\n'],
+  ["nb\u00a0sp", 'key: "nb\\_sp"\n', 'key:\n- "nb\\_sp"\n'],
+  ["\u0007bell", 'key: "\\abell"\n', 'key:\n- "\\abell"\n'],
+  ["del\u007f", 'key: "del\\x7F"\n', 'key:\n- "del\\x7F"\n'],
+  ["back\\slash", "key: back\\slash\n", "key:\n- back\\slash\n"],
+  ["back\\slash \u00e9", 'key: "back\\\\slash \\xE9"\n', 'key:\n- "back\\\\slash \\xE9"\n'],
+  ["**/*.md", "key: '**/*.md'\n", "key:\n- '**/*.md'\n"],
+  ["archive/**", "key: archive/**\n", "key:\n- archive/**\n"],
+  ["/home/al/x", "key: /home/al/x\n", "key:\n- /home/al/x\n"],
+  ["~/x", "key: ~/x\n", "key:\n- ~/x\n"],
+  ["https://h/p?a=1&b=#x", "key: https://h/p?a=1&b=#x\n", "key:\n- https://h/p?a=1&b=#x\n"],
+  ["C:\\x", "key: C:\\x\n", "key:\n- C:\\x\n"],
+  [
+    "a long value that goes on and on so that it has to be folded somewhere beyond the eightieth column of the line",
+    "key: a long value that goes on and on so that it has to be folded somewhere beyond\n  the eightieth column of the line\n",
+    "key:\n- a long value that goes on and on so that it has to be folded somewhere beyond the\n  eightieth column of the line\n",
+  ],
+  [
+    "a long value that goes on and on so that it has to be folded somewhere beyond the eightieth column of the line \u00e9",
+    'key: "a long value that goes on and on so that it has to be folded somewhere beyond\\\n  \\ the eightieth column of the line \\xE9"\n',
+    'key:\n- "a long value that goes on and on so that it has to be folded somewhere beyond the\\\n  \\ eightieth column of the line \\xE9"\n',
+  ],
+  [
+    "a long value that goes on and on so that it has to be folded somewhere beyond the eightieth column of the line: x",
+    "key: 'a long value that goes on and on so that it has to be folded somewhere beyond\n  the eightieth column of the line: x'\n",
+    "key:\n- 'a long value that goes on and on so that it has to be folded somewhere beyond the\n  eightieth column of the line: x'\n",
+  ],
+  [
+    "a  long  value  that  goes  on  and  on  so  that  it  has  to  be  folded  somewhere  beyond  the  eightieth  column  of  the  line",
+    "key: a  long  value  that  goes  on  and  on  so  that  it  has  to  be  folded  somewhere  beyond  the  eightieth  column  of  the  line\n",
+    "key:\n- a  long  value  that  goes  on  and  on  so  that  it  has  to  be  folded  somewhere  beyond  the  eightieth  column  of  the  line\n",
+  ],
+  [
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx y",
+    "key: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n  y\n",
+    "key:\n- xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n  y\n",
+  ],
+  [
+    "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9",
+    'key: "\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\\n  \\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\\n  \\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\\n  \\xE9"\n',
+    'key:\n- "\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\\n  \\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\\n  \\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9\\xE9"\n',
+  ],
+  [
+    "'''''''''''''''''''''''''''''''''''''''''''''''''' ''''''''''''''''''''''''''''''''''''''''''''''''''",
+    "key: '''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''\n  '''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''\n",
+    "key:\n- '''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''\n  '''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''\n",
+  ],
+  [
+    "a long value that goes on and on so that it has to be folded somewhere beyond the eightieth column of the line\na long value that goes on and on so that it has to be folded somewhere beyond the eightieth column of the line\nx",
+    "key: 'a long value that goes on and on so that it has to be folded somewhere beyond\n  the eightieth column of the line\n\n  a long value that goes on and on so that it has to be folded somewhere beyond the\n  eightieth column of the line\n\n  x'\n",
+    "key:\n- 'a long value that goes on and on so that it has to be folded somewhere beyond the\n  eightieth column of the line\n\n  a long value that goes on and on so that it has to be folded somewhere beyond the\n  eightieth column of the line\n\n  x'\n",
+  ],
+];
+
+test.each(DUMPED)("emitText: %j is spelled as PyYAML spells it", (text, value, item) => {
+  expect(`key: ${emitText(text, { column: 4, indent: 2, width: 80 })}\n`).toBe(value);
+  expect(`key:\n- ${emitText(text, { column: 1, indent: 2, width: 80 })}\n`).toBe(item);
+});
+
+test("emitText: without a width nothing is folded", () => {
+  const text = "word ".repeat(100).trim();
+  expect(emitText(text, { column: 0, indent: 2, width: Number.POSITIVE_INFINITY })).toBe(text);
+  expect(emitText(`${text} é`, { column: 0, indent: 2, width: Number.POSITIVE_INFINITY })).toBe(`"${text} \\xE9"`);
+});
