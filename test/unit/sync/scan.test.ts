@@ -45,7 +45,8 @@ function indexOf(view: LocalView, hashedSinceMs = Date.now() + 60_000): StateInd
 
 /** The file system with one call replaced by a failure. */
 function failing(call: keyof ScanFs, ending: string, code: string): ScanFs {
-  const original = fs[call] as (path: fs.PathLike, ...rest: unknown[]) => unknown;
+  const calls: ScanFs = fs;
+  const original = calls[call] as (path: fs.PathLike, ...rest: unknown[]) => unknown;
   const replaced = (path: fs.PathLike, ...rest: unknown[]) => {
     if (String(path).endsWith(ending)) throw Object.assign(new Error(`${code}: injected`), { code, syscall: call });
     return original(path, ...rest);
