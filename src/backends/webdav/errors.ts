@@ -144,6 +144,7 @@ function sayStatus(status: number, attempted: Attempted): { readonly text: strin
 export function retryAfter(value: string | null, nowMs: number): number | undefined {
   if (value === null) return undefined;
   if (/^\s*\d{1,9}\s*$/.test(value)) return Number(value) * 1000;
-  const time = Date.parse(value);
+  // Date.parse makes a year of "-5".
+  const time = /^\s*[A-Z][a-z]{2}/.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(time) ? undefined : Math.max(0, time - nowMs);
 }
