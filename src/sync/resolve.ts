@@ -1,3 +1,4 @@
+import type { RemoteFile } from "../backends/types.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { Action, Conflict, Row, Strategy } from "./model.ts";
 import { conflictCopyPath } from "./names.ts";
@@ -76,7 +77,12 @@ export function uploadOf(row: Row): Action | undefined {
   const { path, local, remote } = row;
   if (local.kind !== "file" || remote.kind === "unusable") return undefined;
   const expect = remote.kind === "file" ? remote.file.rev : "absent";
-  return { kind: "upload", path, local: local.stat, expect, ...(local.hash && { hash: local.hash }) };
+  const replaced = remote.kind === "file" && remote.changed && { replaced: neverAgreed(remote) };
+  return { kind: "upload", path, local: local.stat, expect, ...(local.hash && { hash: local.hash }), ...replaced };
+}
+
+function neverAgreed(remote: Extract<Row["remote"], { kind: "file" }>): { remote: RemoteFile; sha256?: string } {
+  return { remote: remote.file, ...(remote.sha256 !== undefined && { sha256: remote.sha256 }) };
 }
 
 /** Fetches the remote file over what is here now, or over nothing. */

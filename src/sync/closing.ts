@@ -1,0 +1,66 @@
+import { RESERVED_FOLDERS } from "../backends/layout.ts";
+import type { Backend, RemoteFile } from "../backends/types.ts";
+import { forEachLimit } from "../lib/limits.ts";
+import type { RelPath } from "../lib/path.ts";
+import type { SentFile } from "./journal.ts";
+import { callOptions, judgeSent } from "./run-context.ts";
+
+/** Up to so many files are looked up one by one; more cost one listing. */
+const FEW = 8;
+
+export interface Learned {
+  /** Uploads whose version is known now. */
+  readonly confirmed: ReadonlyMap<RelPath, RemoteFile>;
+  /** The server holds other bytes than were sent, and nobody wrote after us. */
+  readonly damaged: readonly RelPath[];
+  /** Somebody wrote or removed it since, or nothing tells: the next run compares. */
+  readonly unclear: readonly RelPath[];
+}
+
+/**
+ * Finds the versions of uploads whose answers did not name them. Verified by size, checksums where there are any, and
+ * a modification time not after the server's own clock in its answer. Throws what the backend throws.
+ */
+export async function learnRevs(
+  sent: ReadonlyMap<RelPath, SentFile>,
+  options: { readonly backend: Backend; readonly workers: number; readonly signal?: AbortSignal },
+): Promise<Learned> {
+  const found = sent.size <= FEW ? await lookUp(sent, options) : await listAll(sent, options);
+  const confirmed = new Map<RelPath, RemoteFile>();
+  const damaged: RelPath[] = [];
+  const unclear: RelPath[] = [];
+  for (const [path, one] of sent) {
+    const file = found.get(path);
+    const verdict = judgeSent(one, file);
+    if (verdict === "damaged") damaged.push(path);
+    else if (verdict === "unclear" || file === undefined) unclear.push(path);
+    else confirmed.set(path, file);
+  }
+  return { confirmed, damaged, unclear };
+}
+
+async function lookUp(
+  sent: ReadonlyMap<RelPath, SentFile>,
+  options: { readonly backend: Backend; readonly workers: number; readonly signal?: AbortSignal },
+): Promise<Map<RelPath, RemoteFile>> {
+  const found = new Map<RelPath, RemoteFile>();
+  const call = callOptions(options);
+  await forEachLimit(
+    sent.keys(),
+    options.workers,
+    async (path) => {
+      const file = await options.backend.stat(path, call);
+      if (file !== undefined) found.set(path, file);
+    },
+    call,
+  );
+  return found;
+}
+
+async function listAll(
+  sent: ReadonlyMap<RelPath, SentFile>,
+  options: { readonly backend: Backend; readonly signal?: AbortSignal },
+): Promise<Map<RelPath, RemoteFile>> {
+  const listing = await options.backend.list("", { skip: RESERVED_FOLDERS, ...callOptions(options) });
+  return new Map(listing.files.filter((file) => sent.has(file.path)).map((file) => [file.path, file]));
+}

@@ -1,0 +1,310 @@
+import { BackendError, LocalFileError } from "../backends/errors.ts";
+import type { Backend } from "../backends/types.ts";
+import type { Clock } from "../lib/clock.ts";
+import { parentOf, type RelPath } from "../lib/path.ts";
+import { learnRevs } from "./closing.ts";
+import { cleanTemps, download } from "./download.ts";
+import { describeItemError } from "./item-error.ts";
+import type { Confirmed, Journal, JournalRecord, LocalFact, SentFile } from "./journal.ts";
+import { keepBoth } from "./keep-both.ts";
+import { digestFile } from "./local-content.ts";
+import { asLocalError, type LocalRoot, openLocalRoot, requireUnchanged } from "./local-file.ts";
+import type { Action, BaseEntry, ItemError, ItemOutcome, Outcome, Plan, SyncEvent } from "./model.ts";
+import { removeLocal, removeRemote } from "./remove.ts";
+import {
+  agreedBase,
+  type BeforeUpload,
+  callOptions,
+  describeItemError,
+  folderSyncer,
+  type RunContext,
+} from "./run-context.ts";
+import type { Trash } from "./trash.ts";
+import { damaged, type Sent, upload } from "./upload.ts";
+
+/** What the executor asks of the snapshots. */
+export interface ExecuteHooks {
+  readonly beforeUpload?: BeforeUpload;
+  /** Whether a snapshot surely keeps this content. Without it nothing is, and all that goes is put in the trash. */
+  readonly heldBySnapshot?: (sha256: string) => boolean | Promise<boolean>;
+}
+
+export interface ExecuteOptions extends ExecuteHooks {
+  /** Absolute path of the project folder. */
+  readonly root: string;
+  readonly backend: Backend;
+  readonly journal: Journal;
+  readonly trash: Trash;
+  readonly clock: Clock;
+  /** How many items are under way at once. */
+  readonly workers: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: SyncEvent) => void;
+}
+
+export interface Executed extends Outcome {
+  readonly confirmed: Confirmed;
+  /** Acknowledged uploads whose version is not known yet: the next run compares them. */
+  readonly sent: ReadonlyMap<RelPath, SentFile>;
+}
+
+/**
+ * Carries a plan out. Deletes that make room go first, then transfers in parallel, then the other deletes; each step
+ * re-checks what the plan assumed and is in the journal once it is confirmed. An item that fails does not stop the
+ * others, but a lost sign-in, a full remote and a full local disk do: what was not begun then fails for the same
+ * reason. When the signal fires nothing new is begun, and what was under way is in no list.
+ * Throws LocalFileError when the project folder is gone or the journal cannot be written; nothing else.
+ */
+export async function execute(plan: Plan, options: ExecuteOptions): Promise<Executed> {
+  const run = beginRun(options);
+  options.onEvent?.({ kind: "begin", items: plan.actions.length, bytes: plannedBytes(plan.actions) });
+  cleanTemps(options.root, foldersWrittenTo(plan.actions));
+  for (const phase of phasesOf(plan.actions)) await runPhase(phase, run);
+  await closeRun(run);
+  await options.journal.flush();
+  const items = plan.actions.flatMap((action) => run.outcomes.get(action) ?? []);
+  const { base, local, sent } = run;
+  return { items, interrupted: run.interrupted, confirmed: { base, local }, sent };
+}
+
+interface Run extends RunContext {
+  readonly options: ExecuteOptions;
+  readonly base: Map<RelPath, BaseEntry | undefined>;
+  readonly local: Map<RelPath, LocalFact>;
+  readonly sent: Map<RelPath, SentFile>;
+  readonly outcomes: Map<Action, ItemOutcome>;
+  /** Who sent what is not named yet. */
+  readonly senders: Map<RelPath, Action>;
+  stopped: ItemError | undefined;
+  interrupted: boolean;
+}
+
+function beginRun(options: ExecuteOptions): Run {
+  const base = new Map<RelPath, BaseEntry | undefined>();
+  const local = new Map<RelPath, LocalFact>();
+  const sent = new Map<RelPath, SentFile>();
+  const { heldBySnapshot, beforeUpload } = options;
+  return {
+    options,
+    ...callOptions(options),
+    ...(beforeUpload === undefined ? {} : { beforeUpload }),
+    root: openRoot(options.root),
+    backend: options.backend,
+    trash: options.trash,
+    clock: options.clock,
+    heldBySnapshot: async (sha256) => sha256 !== undefined && ((await heldBySnapshot?.(sha256)) ?? false),
+    syncFolder: folderSyncer(),
+    record(record) {
+      options.journal.append(record);
+      note(record, { base, local, sent });
+    },
+    base,
+    local,
+    sent,
+    outcomes: new Map(),
+    senders: new Map(),
+    stopped: undefined,
+    interrupted: false,
+  };
+}
+
+function openRoot(root: string): LocalRoot {
+  try {
+    return openLocalRoot(root);
+  } catch (error) {
+    throw asLocalError(error, `could not open the project folder "${root}"`);
+  }
+}
+
+function note(record: JournalRecord, run: Pick<Run, "base" | "local" | "sent">): void {
+  switch (record.kind) {
+    case "sent":
+      run.sent.set(record.sent.path, record.sent);
+      return;
+    case "gone":
+      run.sent.delete(record.path);
+      run.local.delete(record.path);
+      run.base.set(record.path, undefined);
+      return;
+    case "set":
+      run.sent.delete(record.base.path);
+      run.local.delete(record.base.path);
+      run.base.set(record.base.path, record.base);
+      if (record.local !== undefined) run.local.set(record.base.path, record.local);
+  }
+}
+
+function isDelete(action: Action): boolean {
+  return action.kind === "delete-local" || action.kind === "delete-remote";
+}
+
+/** The plan puts deletes that make room first and others last. */
+function phasesOf(actions: readonly Action[]): readonly (readonly Action[])[] {
+  const first = actions.findIndex((action) => !isDelete(action));
+  if (first < 0) return [actions];
+  const rest = actions.slice(first);
+  return [actions.slice(0, first), rest.filter((action) => !isDelete(action)), rest.filter(isDelete)];
+}
+
+/** Settles every item that it begins. */
+async function runPhase(actions: readonly Action[], run: Run): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    for (let action = actions[next++]; action !== undefined; action = actions[next++]) {
+      if (run.signal?.aborted) {
+        run.interrupted = true;
+        return;
+      }
+      if (run.stopped === undefined) await runItem(action, run);
+      else fail(action, run.stopped, run);
+    }
+  };
+  const count = Math.max(1, Math.min(run.options.workers, actions.length));
+  await Promise.all(Array.from({ length: count }, worker));
+}
+
+async function runItem(action: Action, run: Run): Promise<void> {
+  const progress = progressOf(run);
+  try {
+    const sent = await perform(action, run, progress.at);
+    if (sent?.kind === "unnamed") run.senders.set(sent.sent.path, action);
+    const bytes = sizeOf(action);
+    progress.at(bytes);
+    succeed(action, bytes, run);
+  } catch (error) {
+    if (run.signal?.aborted && !(error instanceof BackendError) && !(error instanceof LocalFileError)) {
+      run.interrupted = true;
+      return;
+    }
+    const told = describeItemError(error);
+    if (stopsAll(error)) run.stopped ??= told;
+    fail(action, told, run);
+    run.options.onEvent?.({ kind: "item", outcome: run.outcomes.get(action) as ItemOutcome });
+  }
+}
+
+function perform(action: Action, run: Run, onProgress: (bytes: number) => void): Promise<Sent | undefined> {
+  switch (action.kind) {
+    case "upload":
+      return upload(action, run, onProgress);
+    case "download":
+      return download(action, run, onProgress).then(() => undefined);
+    case "keep-both":
+      return keepBoth(action, run, onProgress);
+    case "delete-local":
+      return removeLocal(action, run).then(() => undefined);
+    case "delete-remote":
+      return removeRemote(action, run).then(() => undefined);
+    case "adopt":
+      return adopt(action, run).then(() => undefined);
+    case "forget":
+      run.record({ kind: "gone", path: action.path });
+      return Promise.resolve(undefined);
+  }
+}
+
+async function adopt(action: Extract<Action, { readonly kind: "adopt" }>, run: Run): Promise<void> {
+  const { path, local, remote } = action;
+  try {
+    const absolute = run.root.file(path);
+    const hash = action.hash ?? (await digestFile(absolute, path, { planned: local, ...callOptions(run) }));
+    requireUnchanged(absolute, path, local);
+    run.record({ kind: "set", base: agreedBase(run, remote, hash), local: { stat: local, hash } });
+  } catch (error) {
+    throw asLocalError(error, `could not read "${path}"`);
+  }
+}
+
+function stopsAll(error: unknown): boolean {
+  if (error instanceof LocalFileError) return error.code === "ENOSPC" || error.code === "EDQUOT";
+  return error instanceof BackendError && (error.class === "AUTH" || error.class === "QUOTA");
+}
+
+function succeed(action: Action, bytes: number, run: Run): void {
+  const outcome: ItemOutcome = { path: action.path, action: action.kind, status: "done", bytes };
+  run.outcomes.set(action, outcome);
+  run.options.onEvent?.({ kind: "item", outcome });
+}
+
+function fail(action: Action, error: ItemError, run: Run): void {
+  run.outcomes.set(action, { path: action.path, action: action.kind, status: "failed", error });
+}
+
+/** Learns the versions that answers did not name. What cannot be learnt costs the next run a comparison. */
+async function closeRun(run: Run): Promise<void> {
+  if (run.sent.size === 0 || run.stopped?.class === "AUTH") return;
+  if (run.signal?.aborted) {
+    run.interrupted = true;
+    return;
+  }
+  const { options } = run;
+  const looked = { backend: run.backend, workers: options.workers, ...callOptions(run) };
+  try {
+    const { confirmed, damaged: bad } = await learnRevs(run.sent, looked);
+    for (const [path, file] of confirmed) {
+      const sent = run.sent.get(path);
+      if (sent === undefined) continue;
+      const { md5, sha256, local } = sent;
+      const fact = local === undefined ? {} : { local: { stat: local, hash: { md5, sha256 } } };
+      run.record({ kind: "set", base: agreedBase(run, file, { md5, sha256 }), ...fact });
+    }
+    for (const path of bad) reportDamage(path, run);
+  } catch (error) {
+    if (error instanceof LocalFileError) throw error;
+    if (run.signal?.aborted) {
+      run.interrupted = true;
+      return;
+    }
+    const message = `could not look at what was sent (${describeItemError(error).message}): the next run compares it`;
+    options.onEvent?.({ kind: "notice", message });
+  }
+}
+
+function reportDamage(path: RelPath, run: Run): void {
+  const action = run.senders.get(path);
+  run.sent.delete(path);
+  if (action === undefined) return;
+  fail(action, describeItemError(damaged(path)), run);
+  run.options.onEvent?.({ kind: "item", outcome: run.outcomes.get(action) as ItemOutcome });
+}
+
+/** Turns one item's position into steps forward: a transfer that begins anew is not counted twice. */
+function progressOf(run: Run): { readonly at: (bytes: number) => void } {
+  let high = 0;
+  return {
+    at(bytes) {
+      if (bytes <= high) return;
+      run.options.onEvent?.({ kind: "bytes", bytes: bytes - high });
+      high = bytes;
+    },
+  };
+}
+
+function sizeOf(action: Action): number {
+  switch (action.kind) {
+    case "upload":
+      return action.local.size;
+    case "download":
+      return action.remote.size;
+    case "keep-both":
+      return action.winner === "remote" ? action.remote.size : action.local.size;
+    case "delete-local":
+    case "delete-remote":
+    case "adopt":
+    case "forget":
+      return 0;
+  }
+}
+
+function plannedBytes(actions: readonly Action[]): number {
+  return actions.reduce((sum, action) => sum + sizeOf(action), 0);
+}
+
+function foldersWrittenTo(actions: readonly Action[]): Set<RelPath | ""> {
+  const folders = new Set<RelPath | "">();
+  for (const action of actions) {
+    if (action.kind === "download") folders.add(parentOf(action.path));
+    if (action.kind === "keep-both") folders.add(parentOf(action.path)).add(parentOf(action.copy));
+  }
+  return folders;
+}

@@ -1,0 +1,13 @@
+import { BackendError, LocalFileError, StaleError } from "../backends/errors.ts";
+import { StalePlanError } from "./local-file.ts";
+import type { ItemError } from "./model.ts";
+
+/** How an error that met one item is told to the user. */
+export function describeItemError(error: unknown): ItemError {
+  if (error instanceof StaleError || error instanceof StalePlanError) return { class: "STALE", message: error.message };
+  if (error instanceof LocalFileError) return { class: "LOCAL", message: error.message };
+  if (error instanceof BackendError) {
+    return { class: error.class, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+  }
+  return { class: "UNKNOWN", message: error instanceof Error ? error.message : String(error) };
+}
