@@ -1,3 +1,5 @@
+import { findConfigFast } from "./settings/index-fast.ts";
+
 declare const VERSION: string | undefined;
 declare const COMMIT: string | undefined;
 
@@ -9,8 +11,15 @@ const words = process.argv.slice(2);
 if (!answeredAtOnce()) await runAll();
 
 function answeredAtOnce(): boolean {
-  if (words.length !== 1 || words[0] !== "--version" || typeof VERSION === "undefined") return false;
-  console.log(`claude-mirror ${VERSION}${typeof COMMIT === "undefined" || COMMIT === "" ? "" : ` (${COMMIT})`}`);
+  const [first, second] = words;
+  if (words.length === 1 && first === "--version" && typeof VERSION !== "undefined") {
+    console.log(`claude-mirror ${VERSION}${typeof COMMIT === "undefined" || COMMIT === "" ? "" : ` (${COMMIT})`}`);
+    return true;
+  }
+  if (first !== "find-config" || words.length > 2 || second?.startsWith("-")) return false;
+  const found = findConfigFast(second ?? process.cwd(), process.env);
+  if (found?.kind !== "found") return false;
+  console.log(found.file);
   return true;
 }
 

@@ -1,4 +1,5 @@
 import { type BackendError, type ErrorClass, LocalFileError } from "../backends/errors.ts";
+import { redact } from "../lib/redact.ts";
 
 /** What the process answers its caller (design 10). */
 export const EXIT = {
@@ -25,8 +26,17 @@ export interface Failure {
   readonly quiet?: boolean;
 }
 
-/** Turns whatever was thrown into one sentence and an exit code. Errors are known by name, so that no room is loaded for it. */
+/**
+ * Turns whatever was thrown into one sentence and an exit code, nothing secret in either. Errors are known by name, so
+ * that no room is loaded for it.
+ */
 export function describeFailure(error: unknown): Failure {
+  const failure = classify(error);
+  const message = redact(failure.message);
+  return failure.hint === undefined ? { ...failure, message } : { ...failure, message, hint: redact(failure.hint) };
+}
+
+function classify(error: unknown): Failure {
   if (!(error instanceof Error)) return { code: EXIT.failed, type: "error", message: String(error) };
   if (codeOf(error) === "EPIPE") return { code: EXIT.ok, type: "pipe", message: error.message, quiet: true };
   const known = BY_NAME[error.name];
@@ -49,6 +59,7 @@ const BY_NAME: Readonly<Record<string, { readonly code: ExitCode; readonly type:
   Interrupted: { code: EXIT.interrupted, type: "interrupted" },
   AbortError: { code: EXIT.interrupted, type: "interrupted" },
   StaleError: { code: EXIT.failed, type: "stale" },
+  MissingError: { code: EXIT.failed, type: "not-found" },
   NotFoundError: { code: EXIT.failed, type: "not-found" },
 };
 

@@ -1,3 +1,4 @@
+import { redact } from "../lib/redact.ts";
 import type { Environment } from "../ui/terminal.ts";
 import { openTerminal } from "../ui/terminal.ts";
 import { openAsker } from "./ask.ts";
@@ -121,7 +122,8 @@ function tell(failure: Failure, error: unknown, { environment, json, command }: 
   const err = openTerminal(environment.stderr, environment.env);
   if (json) err.write(errorEnvelope(command, failure));
   else failureLines(failure).forEach((line, at) => void err.line(at === 0 ? err.style.red(line) : line));
-  if (wantsDebug(environment.env) && !json && error instanceof Error) err.line(err.style.dim(error.stack ?? ""));
+  if (wantsDebug(environment.env) && !json && error instanceof Error)
+    err.line(err.style.dim(redact(error.stack ?? "")));
 }
 
 function wantsJson(words: readonly string[]): boolean {

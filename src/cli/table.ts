@@ -10,6 +10,10 @@ export interface CommandEntry {
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  "find-config": {
+    summary: "Print the config file of the project that a folder belongs to",
+    load: async () => (await import("./commands/find-config.ts")).findConfigCommand,
+  },
   completion: {
     summary: "Print the completion script for a shell",
     load: async () => (await import("./commands/completion.ts")).completionCommand,

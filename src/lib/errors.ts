@@ -20,6 +20,16 @@ export class RefusedError extends Error {
   }
 }
 
+/** What was asked for is not there. */
+export class MissingError extends Error {
+  readonly hint: string | undefined;
+  constructor(message: string, options: { readonly hint?: string } = {}) {
+    super(message);
+    this.name = "MissingError";
+    this.hint = options.hint;
+  }
+}
+
 /** Only the user can go on: sign in, free space, restore access. The message says which. */
 export class NeedsActionError extends Error {
   constructor(message: string, options: { readonly cause?: unknown } = {}) {

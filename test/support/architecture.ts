@@ -20,7 +20,16 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
   },
   {
     area: "cli/",
-    may: ["app.ts", "ui/", "project/service.ts", "settings/service.ts", "backends/errors.ts", ...MODELS, "lib/"],
+    may: [
+      "app.ts",
+      "ui/",
+      "project/service.ts",
+      "settings/discovery.ts",
+      "settings/index-fast.ts",
+      "backends/errors.ts",
+      ...MODELS,
+      "lib/",
+    ],
   },
   { area: "ui/", may: [...MODELS, "lib/"] },
   {
