@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync } from "node:fs";
 import { type LocalOptions, openLocal } from "../../src/backends/local/index.ts";
 import type { Backend } from "../../src/backends/types.ts";
+import { checkCalls } from "../../src/backends/wrap/check.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { tempFolder } from "../support/temp.ts";
 import { type ContractSetup, contractSuite } from "./suite.ts";
@@ -24,7 +25,7 @@ function setup(change: Partial<LocalOptions> = {}, adapt: (backend: Backend) => 
   };
 }
 
-await contractSuite("local", setup());
+await contractSuite("local", setup({}, checkCalls));
 await contractSuite("local without hard links", setup({ hardLinks: false }));
 await contractSuite(
   "local whose inode numbers do not last",
