@@ -49,9 +49,16 @@ export async function buildBinary({ outfile, target, faults }: BuildOptions): Pr
   return statSync(outfile).size;
 }
 
-/** The entry chunk as text and the modules in it: what is read before any work starts. */
-export async function buildEntryChunk(): Promise<{ readonly code: string; readonly modules: readonly string[] }> {
-  const result = await Bun.build({
+export interface EntryChunk {
+  /** Bytes of the entry chunk and of every chunk that it imports statically. */
+  readonly bytes: number;
+  /** Source files in these chunks. */
+  readonly modules: readonly string[];
+}
+
+/** What the executable reads before any work starts. */
+export async function buildEntryChunk(): Promise<EntryChunk> {
+  const { metafile } = await Bun.build({
     entrypoints: [ENTRY],
     target: "bun",
     format: "esm",
@@ -60,12 +67,22 @@ export async function buildEntryChunk(): Promise<{ readonly code: string; readon
     define: definitions(false),
     metafile: true,
   });
-  const entry = result.outputs.find((output) => output.kind === "entry-point");
-  if (!entry) throw new Error(`cannot build "${ENTRY}": no entry chunk came out`);
-  const outputs = Object.values(result.metafile?.outputs ?? {});
-  const chunk = outputs.find((output) => output.entryPoint?.endsWith("src/main.ts"));
-  if (!chunk) throw new Error(`cannot build "${ENTRY}": the metafile names no entry chunk`);
-  return { code: await entry.text(), modules: Object.keys(chunk.inputs) };
+  const outputs = new Map(Object.entries(metafile?.outputs ?? {}));
+  const entry = [...outputs].find(([, output]) => output.entryPoint?.endsWith("src/main.ts"));
+  if (!entry) throw new Error(`cannot build "${ENTRY}": the metafile names no entry chunk`);
+  const read = new Set([entry[0]]);
+  const modules: string[] = [];
+  let bytes = 0;
+  for (const path of read) {
+    const output = outputs.get(path);
+    if (!output) throw new Error(`cannot build "${ENTRY}": the metafile lacks the chunk "${path}"`);
+    bytes += output.bytes;
+    modules.push(...Object.keys(output.inputs));
+    for (const { path: imported, kind } of output.imports) {
+      if (kind === "import-statement" && outputs.has(imported)) read.add(imported);
+    }
+  }
+  return { bytes, modules };
 }
 
 function definitions(faults: boolean): Record<string, string> {
