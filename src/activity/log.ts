@@ -36,7 +36,7 @@ export type ParsedLog =
 
 export type AppendResult =
   | { readonly kind: "appended" }
-  /** The event is not in the log, which stayed as it was; `notice` says why in one sentence. */
+  /** The entries are not in the log, which stayed as it was; `notice` says why in one sentence. */
   | { readonly kind: "skipped"; readonly notice: string };
 
 /**
@@ -51,13 +51,13 @@ export async function readLog(backend: Backend, options: LogOptions = {}): Promi
 }
 
 /**
- * Adds one entry at the end of the shared log, keeping the last 200, by a guarded write: when another machine was
+ * Adds a run's entries at the end of the shared log, keeping the last 200, by one guarded write: when another machine was
  * faster its entries are read and kept. All entries are written with exactly the six keys that every version reads,
  * each once. A log that cannot be read is never overwritten. Throws only when the signal fires.
  */
-export async function appendEvent(
+export async function appendEvents(
   backend: Backend,
-  event: LogEvent,
+  events: readonly LogEvent[],
   options: LogOptions & { readonly clock: Clock },
 ): Promise<AppendResult> {
   try {
@@ -65,9 +65,10 @@ export async function appendEvent(
       const found = await fetchLog(backend, options);
       if (found.kind === "unreadable") return { kind: "skipped", notice: refusal(found.reason) };
       const before = found.kind === "ok" ? found.events : [];
-      if (before.some((other) => isTwin(other, event))) return { kind: "appended" };
+      const added = events.filter((event) => !before.some((other) => isTwin(other, event)));
+      if (added.length === 0) return { kind: "appended" };
       const expect = found.kind === "ok" ? found.rev : "absent";
-      if (await replaceLog(backend, [...before, event], expect, options)) return { kind: "appended" };
+      if (await replaceLog(backend, [...before, ...added], expect, options)) return { kind: "appended" };
       if (attempt < MAX_TRIES) await options.clock.sleep(RETRY_PAUSE_MS * attempt, options.signal);
     }
     return {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { appendEvent, formatLog, MAX_EVENTS, readLog } from "../../../src/activity/log.ts";
+import { appendEvents, formatLog, MAX_EVENTS, readLog } from "../../../src/activity/log.ts";
 import type { LogEvent } from "../../../src/activity/model.ts";
 import { BackendError, StaleError } from "../../../src/backends/errors.ts";
 import { SYNC_LOG_PATH } from "../../../src/backends/layout.ts";
@@ -9,6 +9,7 @@ import type { Backend } from "../../../src/backends/types.ts";
 import type { Clock } from "../../../src/lib/clock.ts";
 import { textAt } from "../../support/bodies.ts";
 import { type MemoryBackend, memoryBackend } from "../../support/memory-backend.ts";
+import { spyBackend } from "../../support/spy-backend.ts";
 
 const fixtures = join(import.meta.dir, "../../fixtures");
 const LOG_0531 = readFileSync(join(fixtures, "claude-mirror-0.5.31/remote-full", SYNC_LOG_PATH), "utf8");
@@ -104,53 +105,66 @@ describe("readLog", () => {
   });
 });
 
-describe("appendEvent", () => {
-  test("appendEvent: makes the log when there is none", async () => {
+describe("appendEvents", () => {
+  test("appendEvents: what one run did is one write", async () => {
+    const spy = spyBackend(withLog(formatLog([eventAt(1)])));
+    await appendEvents(spy, [eventAt(2), eventAt(1), { ...eventAt(2), action: "delete" }], { clock: countingClock() });
+    expect(spy.requests.map((request) => request.split(" ")[0])).toEqual(["read", "write"]);
+    expect((await storedEvents(spy)).map((event) => event["action"])).toEqual(["push", "push", "delete"]);
+  });
+
+  test("appendEvents: nothing new writes nothing", async () => {
+    const spy = spyBackend(withLog(formatLog([eventAt(1)])));
+    await appendEvents(spy, [eventAt(1)], { clock: countingClock() });
+    expect(spy.count("write")).toBe(0);
+  });
+
+  test("appendEvents: makes the log when there is none", async () => {
     const backend = memoryBackend();
-    expect(await appendEvent(backend, eventAt(1), { clock: countingClock() })).toEqual({ kind: "appended" });
+    expect(await appendEvents(backend, [eventAt(1)], { clock: countingClock() })).toEqual({ kind: "appended" });
     expect(await textAt(backend, SYNC_LOG_PATH)).toBe(formatLog([eventAt(1)]));
   });
 
-  test("appendEvent: case 7 double log entry: a run adds one entry, also when it is asked twice", async () => {
+  test("appendEvents: case 7 double log entry: a run adds one entry, also when it is asked twice", async () => {
     const backend = withLog(LOG_0531);
     const before = JSON.parse(LOG_0531).events.length / 2;
-    for (let i = 0; i < 2; i++) await appendEvent(backend, eventAt(1), { clock: countingClock() });
+    for (let i = 0; i < 2; i++) await appendEvents(backend, [eventAt(1)], { clock: countingClock() });
     expect(await storedEvents(backend)).toHaveLength(before + 1);
   });
 
-  test("appendEvent: case 10: entries with a seventh key are written with the six that 0.5.31 can read", async () => {
+  test("appendEvents: case 10: entries with a seventh key are written with the six that 0.5.31 can read", async () => {
     const backend = withLog(LOG_0570);
-    await appendEvent(backend, eventAt(1), { clock: countingClock() });
+    await appendEvents(backend, [eventAt(1)], { clock: countingClock() });
     const events = await storedEvents(backend);
     expect(events.map((event) => Object.keys(event))).toEqual([SIX_KEYS, SIX_KEYS, SIX_KEYS]);
     expect(events[0]?.["timestamp"]).toBe("2026-11-20T17:40:51.492379+00:00");
   });
 
-  test("appendEvent: an action of a later version stays in the log", async () => {
+  test("appendEvents: an action of a later version stays in the log", async () => {
     const backend = withLog(JSON.stringify({ events: [{ ...eventAt(1), action: "restore" }] }));
-    await appendEvent(backend, eventAt(2), { clock: countingClock() });
+    await appendEvents(backend, [eventAt(2)], { clock: countingClock() });
     expect((await storedEvents(backend)).map((event) => event["action"])).toEqual(["restore", "push"]);
   });
 
-  test("appendEvent: keeps the last 200", async () => {
+  test("appendEvents: keeps the last 200", async () => {
     const old = Array.from({ length: MAX_EVENTS }, (_, i) => eventAt(i % 60, `m${i}`));
     const backend = withLog(formatLog(old));
-    await appendEvent(backend, eventAt(1), { clock: countingClock() });
+    await appendEvents(backend, [eventAt(1)], { clock: countingClock() });
     const events = await storedEvents(backend);
     expect(events).toHaveLength(MAX_EVENTS);
     expect(events[0]?.["machine"]).toBe("m1");
     expect(events.at(-1)?.["machine"]).toBe("desk");
   });
 
-  test("appendEvent: an entry that another machine adds meanwhile is kept", async () => {
+  test("appendEvents: an entry that another machine adds meanwhile is kept", async () => {
     for (const start of [memoryBackend(), withLog(formatLog([eventAt(1)]))]) {
       const had = start.store.files.size;
       let late = 0;
       const backend = interrupted(start, async () => {
-        if (late++ < 2) await appendEvent(start, eventAt(10 + late, "other"), { clock: countingClock() });
+        if (late++ < 2) await appendEvents(start, [eventAt(10 + late, "other")], { clock: countingClock() });
       });
       const clock = countingClock();
-      expect(await appendEvent(backend, eventAt(2), { clock })).toEqual({ kind: "appended" });
+      expect(await appendEvents(backend, [eventAt(2)], { clock })).toEqual({ kind: "appended" });
       expect((await storedEvents(start)).map((event) => event["machine"]).slice(had)).toEqual([
         "other",
         "other",
@@ -160,7 +174,7 @@ describe("appendEvent", () => {
     }
   });
 
-  test("appendEvent: gives up after five tries and says so", async () => {
+  test("appendEvents: gives up after five tries and says so", async () => {
     let writes = 0;
     const backend: Backend = {
       ...memoryBackend(),
@@ -169,34 +183,34 @@ describe("appendEvent", () => {
         throw new StaleError("changed");
       },
     };
-    expect(await appendEvent(backend, eventAt(1), { clock: countingClock() })).toEqual({
+    expect(await appendEvents(backend, [eventAt(1)], { clock: countingClock() })).toEqual({
       kind: "skipped",
       notice: "cannot add to the sync log: other machines changed it 5 times meanwhile",
     });
     expect(writes).toBe(5);
   });
 
-  test("appendEvent: a log that cannot be read is never overwritten", async () => {
+  test("appendEvents: a log that cannot be read is never overwritten", async () => {
     for (const text of ["", '{"events": [', "[]", '{"events": [{"later": 1}]}']) {
       const backend = withLog(text);
-      const result = await appendEvent(backend, eventAt(1), { clock: countingClock() });
+      const result = await appendEvents(backend, [eventAt(1)], { clock: countingClock() });
       expect(result.kind).toBe("skipped");
       expect(await textAt(backend, SYNC_LOG_PATH)).toBe(text);
     }
   });
 
-  test("appendEvent: a read that fails leaves the log and becomes a notice", async () => {
+  test("appendEvents: a read that fails leaves the log and becomes a notice", async () => {
     const kept = withLog(LOG_0531);
     const backend = { ...kept, read: () => Promise.reject(new BackendError("line is down", { class: "TRANSIENT" })) };
-    const result = await appendEvent(backend, eventAt(1), { clock: countingClock() });
+    const result = await appendEvents(backend, [eventAt(1)], { clock: countingClock() });
     expect(result).toEqual({ kind: "skipped", notice: "cannot add to the sync log: line is down" });
     expect(await textAt(kept, SYNC_LOG_PATH)).toBe(LOG_0531);
   });
 
-  test("appendEvent: an ended run throws instead of writing", async () => {
+  test("appendEvents: an ended run throws instead of writing", async () => {
     const backend = memoryBackend();
     const signal = AbortSignal.abort(new Error("stop"));
-    await expect(appendEvent(backend, eventAt(1), { clock: countingClock(), signal })).rejects.toThrow("stop");
+    await expect(appendEvents(backend, [eventAt(1)], { clock: countingClock(), signal })).rejects.toThrow("stop");
     expect(backend.store.files.size).toBe(0);
   });
 });
