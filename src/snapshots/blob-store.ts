@@ -1,0 +1,182 @@
+import { join } from "node:path";
+import { BackendError, NotFoundError, StaleError } from "../backends/errors.ts";
+import { BLOBS_FOLDER, blobPath } from "../backends/layout.ts";
+import type { Backend, RemoteFile, Source } from "../backends/types.ts";
+import { faultPoint } from "../lib/fault.ts";
+import { hasher } from "../lib/hash.ts";
+import type { RelPath } from "../lib/path.ts";
+import { tapped } from "../lib/streams.ts";
+import { openHashLog } from "./hash-log.ts";
+import { isSha256 } from "./manifest-codec.ts";
+
+/** Bodies from this size on are looked for before they are sent. Bytes. */
+const LOOK_FIRST_BYTES = 4 * 1024 * 1024;
+const MAX_TRIES = 4;
+
+export interface SnapshotOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** A body with the digest that names it. */
+export interface BlobSource extends Source {
+  readonly sha256: string;
+}
+
+export interface StoredBlob {
+  readonly path: RelPath;
+  /** True when this call sent the body, false when it was there already. */
+  readonly sent: boolean;
+}
+
+export interface BlobBody {
+  /** Bytes. */
+  readonly size: number;
+  /** Fails at its end with {@link DamagedBlobError} when the bytes are not those that the digest names. */
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+/** A blob whose bytes do not have the digest that is its name. */
+export class DamagedBlobError extends BackendError {
+  constructor(path: RelPath, found: string) {
+    super(`cannot use "${path}": its content has the SHA-256 ${found}`, {
+      class: "FILE_REJECTED",
+      hint: "The stored copy is damaged; another snapshot may hold another version of the file.",
+    });
+    this.name = "DamagedBlobError";
+  }
+}
+
+/**
+ * The content-addressed bodies of the remote (reference 1.6) and what this machine knows about them. A digest is *present*
+ * when we stored the blob or looked at it, *referenced* when a snapshot that we have seen names it. A blob that no
+ * snapshot names may be collected by any machine, so presence alone is checked again before it is relied on.
+ */
+export interface BlobStore {
+  /** True when a snapshot may name this digest without another look. */
+  isStored(sha256: string): boolean;
+  /** True when the content is surely kept: present, and named by a snapshot that we have seen. */
+  holds(sha256: string): boolean;
+  /** True when nothing is known, as on a new machine. */
+  isBlank(): boolean;
+  /** Makes the body durable on the remote, with no request at all when that is known. Throws BackendError. */
+  store(source: BlobSource, options?: SnapshotOptions): Promise<StoredBlob>;
+  /** One request that tells the backend which of the 256 folders exist. */
+  warmFolders(options?: SnapshotOptions): Promise<void>;
+  /** Opens a body. A missing one is forgotten and throws NotFoundError. */
+  read(sha256: string, options?: SnapshotOptions): Promise<BlobBody>;
+  /** Learns that a snapshot names these digests. */
+  reference(sha256s: Iterable<string>): void;
+  /** Drops what is known about one digest. */
+  forget(sha256: string): void;
+  /** Snapshots have vanished: only digests that a remaining one names stay known. */
+  retain(remaining: ReadonlySet<string>): void;
+  /** Drops everything that is known. */
+  distrust(): void;
+}
+
+/** Opens the store with its knowledge in `folder`. */
+export function openBlobStore(backend: Backend, folder: string): BlobStore {
+  const present = openHashLog(join(folder, "blobs-present"));
+  const referenced = openHashLog(join(folder, "blobs-referenced"));
+  // Stored by this process and not yet named by a snapshot: too young for any collector.
+  const sentNow = new Set<string>();
+  const running = new Map<string, Promise<StoredBlob>>();
+  const isStored = (sha256: string): boolean => referenced.has(sha256) || sentNow.has(sha256);
+  const forget = (sha256: string): void => {
+    sentNow.delete(sha256);
+    present.retain((other) => other !== sha256);
+    referenced.retain((other) => other !== sha256);
+  };
+  const send = async (source: BlobSource, options: SnapshotOptions): Promise<StoredBlob> => {
+    const stored = await ensureBlob(backend, source, present.has(source.sha256), options);
+    sentNow.add(source.sha256);
+    present.add([source.sha256]);
+    return stored;
+  };
+  return {
+    isStored,
+    holds: (sha256) => present.has(sha256) && referenced.has(sha256),
+    isBlank: () => present.size() === 0 && referenced.size() === 0,
+    async store(source, options = {}) {
+      const { sha256 } = source;
+      if (!isSha256(sha256))
+        throw new RangeError(`cannot store a body under "${sha256}": not a SHA-256 in lower-case hex`);
+      // Equal files go once; when the first one fails the next sends its own.
+      for (let other = running.get(sha256); other; other = running.get(sha256)) await other.catch(() => undefined);
+      if (isStored(sha256)) return { path: blobPath(sha256), sent: false };
+      const sending = send(source, options).finally(() => running.delete(sha256));
+      running.set(sha256, sending);
+      return sending;
+    },
+    async warmFolders(options = {}) {
+      await backend.list(BLOBS_FOLDER, { shallow: true, ...options });
+    },
+    async read(sha256, options = {}) {
+      try {
+        return await openBlob(backend, sha256, options);
+      } catch (error) {
+        if (error instanceof NotFoundError) forget(sha256);
+        throw error;
+      }
+    },
+    reference(sha256s) {
+      const named = [...sha256s];
+      referenced.add(named);
+      for (const sha256 of named) sentNow.delete(sha256);
+    },
+    forget,
+    retain(remaining) {
+      present.retain((sha256) => remaining.has(sha256) || sentNow.has(sha256));
+      referenced.retain((sha256) => remaining.has(sha256));
+    },
+    distrust() {
+      sentNow.clear();
+      present.retain(() => false);
+      referenced.retain(() => false);
+    },
+  };
+}
+
+/** Creates the blob, or looks at the one that is there and writes it again when it was cut short (reference 5.2 row 21). */
+async function ensureBlob(
+  backend: Backend,
+  source: BlobSource,
+  lookFirst: boolean,
+  options: SnapshotOptions,
+): Promise<StoredBlob> {
+  const path = blobPath(source.sha256);
+  let found = lookFirst || source.size >= LOOK_FIRST_BYTES ? await backend.stat(path, options) : undefined;
+  for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
+    if (found && isWhole(found, source)) return { path, sent: false };
+    faultPoint("blob-write");
+    try {
+      await backend.write(path, source, { expect: found?.rev ?? "absent", ...options });
+      return { path, sent: true };
+    } catch (error) {
+      if (!(error instanceof StaleError)) throw error;
+    }
+    found = await backend.stat(path, options);
+  }
+  throw new BackendError(`cannot store "${path}": it changed ${MAX_TRIES} times meanwhile`, { class: "TRANSIENT" });
+}
+
+function isWhole(found: RemoteFile, source: BlobSource): boolean {
+  if (found.size !== source.size) return false;
+  const checksum = found.checksums?.find((other) => other.kind === "sha256");
+  return checksum === undefined || checksum.value === source.sha256;
+}
+
+async function openBlob(backend: Backend, sha256: string, options: SnapshotOptions): Promise<BlobBody> {
+  const path = blobPath(sha256);
+  const opened = await backend.read(path, options);
+  const digest = hasher("sha256");
+  const body = tapped(opened.body, (chunk) => digest.update(chunk)).pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      flush() {
+        const found = digest.hex();
+        if (found !== sha256) throw new DamagedBlobError(path, found);
+      },
+    }),
+  );
+  return { size: opened.file.size, body };
+}

@@ -1,0 +1,153 @@
+import { BackendError, NotFoundError, StaleError } from "../backends/errors.ts";
+import { capList } from "../lib/cap-list.ts";
+import { snapshotName } from "../lib/clock.ts";
+import { faultPoint } from "../lib/fault.ts";
+import { fromBytes, toBytes } from "../lib/streams.ts";
+import type { SnapshotOptions } from "./blob-store.ts";
+import { listNames, loadManifest, manifestPath, type SnapshotName, type SnapshotRoom } from "./list.ts";
+import { formatManifest } from "./manifest-codec.ts";
+import type { BlobsManifest, NewSnapshot } from "./model.ts";
+
+/** How many changed paths a manifest names (reference 1.8). */
+const MAX_CHANGED = 100;
+/** How many seconds a name may be put off because earlier ones are taken. */
+const MAX_NAMES = 60;
+/** From so many unknown bodies on it pays to look at what is there before sending. */
+const MANY = 16;
+/** Knowledge older than this is checked against the names on the remote before it is relied on, milliseconds. */
+const LOOK_AGAIN_MS = 12 * 60 * 60 * 1000;
+
+export interface CreatedSnapshot {
+  readonly timestamp: string;
+}
+
+/**
+ * Writes the manifest of a new blobs snapshot: one guarded request, more only while its name on the one-second grid
+ * is taken. Every body must have been stored before, or this throws and writes nothing.
+ */
+export async function createSnapshot(
+  room: SnapshotRoom,
+  snapshot: NewSnapshot,
+  options: SnapshotOptions = {},
+): Promise<CreatedSnapshot> {
+  requireStored(room, snapshot);
+  const startMs = room.clock.now();
+  for (let second = 0; second < MAX_NAMES; second++) {
+    const manifest = manifestOf(snapshot, snapshotName(startMs + second * 1000));
+    if (!(await writeManifest(room, manifest, options))) continue;
+    room.blobs.reference(manifest.files.values());
+    return { timestamp: manifest.timestamp };
+  }
+  throw new BackendError(`cannot make a snapshot: the names of the next ${MAX_NAMES} seconds are all taken`, {
+    class: "FILE_REJECTED",
+    hint: "Check this machine's clock.",
+  });
+}
+
+/**
+ * Which of these digests must still be stored before a snapshot may name them, each once. Costs nothing when all are known;
+ * when many are not, it learns from the newest snapshot, and lists the blob folders so that storing need not make them blindly.
+ */
+export async function unstoredBlobs(
+  room: SnapshotRoom,
+  sha256s: Iterable<string>,
+  options: SnapshotOptions = {},
+): Promise<readonly string[]> {
+  const asked = [...new Set(sha256s)];
+  const isUnknown = (sha256: string): boolean => !room.blobs.isStored(sha256);
+  if (asked.length > 0) await lookAgain(room, options);
+  if (asked.filter(isUnknown).length >= MANY) {
+    const newest = (await listNames(room, options)).findLast(isBlobs);
+    if (newest) await learnFrom(room, newest, options);
+    if (asked.filter(isUnknown).length >= MANY) await room.blobs.warmFolders(options);
+  }
+  return asked.filter(isUnknown);
+}
+
+/** Another machine may have forgotten snapshots and collected what only they named: noticed by their names. */
+async function lookAgain(room: SnapshotRoom, options: SnapshotOptions): Promise<void> {
+  const now = room.clock.now();
+  const last = room.cache.lastLook();
+  if (room.blobs.isBlank()) room.cache.setLastLook(now);
+  else if (last === undefined || Math.abs(now - last) > LOOK_AGAIN_MS) await listNames(room, options);
+}
+
+async function learnFrom(
+  room: SnapshotRoom,
+  name: SnapshotName & { readonly format: "blobs" },
+  options: SnapshotOptions,
+): Promise<void> {
+  try {
+    const parsed = await loadManifest(room, name, options);
+    if (parsed.kind === "ok") room.blobs.reference(parsed.manifest.files.values());
+  } catch (error) {
+    // Vanished since it was listed: nothing to learn from it.
+    if (!(error instanceof NotFoundError)) throw error;
+  }
+}
+
+function isBlobs(name: SnapshotName): name is SnapshotName & { readonly format: "blobs" } {
+  return name.format === "blobs";
+}
+
+function requireStored(room: SnapshotRoom, snapshot: NewSnapshot): void {
+  const missing = [...snapshot.files].filter(([, sha256]) => !room.blobs.isStored(sha256));
+  const first = missing[0];
+  if (first === undefined) return;
+  throw new Error(
+    `cannot make a snapshot: the content of ${missing.length} files is not stored on the remote, the first is "${first[0]}"`,
+  );
+}
+
+function manifestOf(snapshot: NewSnapshot, timestamp: string): BlobsManifest {
+  return {
+    timestamp,
+    format: "blobs",
+    triggeredBy: `${snapshot.user}@${snapshot.machine}`,
+    action: snapshot.action,
+    filesChanged: capList(snapshot.filesChanged, MAX_CHANGED),
+    totalFiles: snapshot.files.size,
+    tag: snapshot.tag ?? null,
+    message: snapshot.message ?? null,
+    files: snapshot.files,
+  };
+}
+
+/** False when the name is taken by another snapshot. */
+async function writeManifest(room: SnapshotRoom, manifest: BlobsManifest, options: SnapshotOptions): Promise<boolean> {
+  const path = manifestPath(manifest.timestamp);
+  const body = new TextEncoder().encode(formatManifest(manifest));
+  const source = { size: body.length, open: () => fromBytes(body) };
+  faultPoint("manifest-write");
+  try {
+    const { file } = await room.backend.write(path, source, { expect: "absent", ...options });
+    room.cache.put(manifest, { rev: file && !file.racy ? file.rev : null, size: body.length });
+    return true;
+  } catch (error) {
+    if (!(error instanceof StaleError)) throw error;
+  }
+  if (!(await hasBytes(room, manifest, body, options))) return false;
+  room.cache.put(manifest, { rev: null, size: body.length });
+  return true;
+}
+
+/** True when what is there is what we sent: an answer got lost and the write was repeated. */
+async function hasBytes(
+  room: SnapshotRoom,
+  manifest: BlobsManifest,
+  body: Uint8Array,
+  options: SnapshotOptions,
+): Promise<boolean> {
+  try {
+    const opened = await room.backend.read(manifestPath(manifest.timestamp), options);
+    if (opened.file.size !== body.length) {
+      await opened.body.cancel();
+      return false;
+    }
+    const found = await toBytes(opened.body, { limit: body.length, ...options });
+    return Buffer.compare(found, body) === 0;
+  } catch (error) {
+    if (error instanceof NotFoundError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,118 @@
+import * as fs from "node:fs";
+import { dirname } from "node:path";
+import { faultPoint } from "../lib/fault.ts";
+import { writeAll, writeAtomic } from "../lib/fs.ts";
+
+/** First bytes of the file; a file that begins otherwise counts as empty. */
+const HEADER = Buffer.from("claude-mirror hashes, version 1\n");
+const RECORD = 32;
+
+/** A set of SHA-256 digests (hex) that survives in a local file. Losing the file empties the set, no more. */
+export interface HashLog {
+  has(sha256: string): boolean;
+  /** Number of digests. */
+  size(): number;
+  /** Appends those that are new, in one write. */
+  add(sha256s: Iterable<string>): void;
+  /** Keeps only the digests that `keep` accepts. */
+  retain(keep: (sha256: string) => boolean): void;
+}
+
+/**
+ * Opens the log at `file`, 32 bytes a digest behind a header, read when first asked. It is a cache: nothing is synced to disk,
+ * and where it cannot be written it lives in memory only.
+ */
+export function openHashLog(file: string): HashLog {
+  let loaded: Set<string> | undefined;
+  let writable = true;
+  const hashes = (): Set<string> => {
+    loaded ??= load(file);
+    return loaded;
+  };
+  const attempt = (write: () => void): void => {
+    if (!writable) return;
+    try {
+      write();
+    } catch {
+      // A torn tail would misalign what is appended later: without the file the next run just knows less.
+      writable = false;
+      removeQuietly(file);
+    }
+  };
+  return {
+    has: (sha256) => hashes().has(sha256),
+    size: () => hashes().size,
+    add(sha256s) {
+      const known = hashes();
+      const added: string[] = [];
+      for (const sha256 of sha256s) {
+        if (known.has(sha256)) continue;
+        known.add(sha256);
+        added.push(sha256);
+      }
+      if (added.length > 0) attempt(() => append(file, added));
+    },
+    retain(keep) {
+      const kept = new Set([...hashes()].filter(keep));
+      if (kept.size === hashes().size) return;
+      loaded = kept;
+      attempt(() => writeAtomic(file, Buffer.concat([HEADER, packed([...kept])]), { durable: false }));
+    },
+  };
+}
+
+function load(file: string): Set<string> {
+  let bytes: Buffer;
+  try {
+    bytes = fs.readFileSync(file);
+  } catch {
+    return new Set();
+  }
+  if (!bytes.subarray(0, HEADER.length).equals(HEADER)) {
+    removeQuietly(file);
+    return new Set();
+  }
+  const torn = (bytes.length - HEADER.length) % RECORD;
+  if (torn > 0) truncateQuietly(file, bytes.length - torn);
+  const hashes = new Set<string>();
+  for (let at = HEADER.length; at + RECORD <= bytes.length; at += RECORD)
+    hashes.add(bytes.toString("hex", at, at + RECORD));
+  return hashes;
+}
+
+function append(file: string, added: readonly string[]): void {
+  faultPoint("hash-log-append");
+  fs.mkdirSync(dirname(file), { recursive: true });
+  const fd = fs.openSync(file, "a", 0o600);
+  try {
+    const isNew = fs.fstatSync(fd).size === 0;
+    writeAll(fd, isNew ? Buffer.concat([HEADER, packed(added)]) : packed(added));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function packed(hashes: readonly string[]): Buffer {
+  const bytes = Buffer.alloc(hashes.length * RECORD);
+  hashes.forEach((hash, i) => {
+    bytes.write(hash, i * RECORD, "hex");
+  });
+  return bytes;
+}
+
+/** When the tail cannot be cut the whole log goes, so that no record is ever appended off the grid. */
+function truncateQuietly(file: string, length: number): void {
+  try {
+    fs.truncateSync(file, length);
+  } catch {
+    removeQuietly(file);
+  }
+}
+
+function removeQuietly(file: string): void {
+  try {
+    fs.rmSync(file, { force: true });
+  } catch {
+    // Not even that: the file is read again next time and judged again.
+  }
+}

@@ -1,0 +1,193 @@
+import { BackendError, NotFoundError } from "../backends/errors.ts";
+import { SNAPSHOTS_FOLDER } from "../backends/layout.ts";
+import type { Backend, RemoteFile } from "../backends/types.ts";
+import { type Clock, snapshotTime } from "../lib/clock.ts";
+import { forEachLimit } from "../lib/limits.ts";
+import { comparePaths, nameOf, type RelPath, relPath } from "../lib/path.ts";
+import { toBytes } from "../lib/streams.ts";
+import type { BlobStore, SnapshotOptions } from "./blob-store.ts";
+import type { ManifestCache } from "./manifest-cache.ts";
+import { type ParsedManifest, parseManifest, parseMeta } from "./manifest-codec.ts";
+import type { SnapshotInfo } from "./model.ts";
+
+/** Bytes; a manifest of a million files stays below. */
+const MAX_MANIFEST_BYTES = 512 * 1024 * 1024;
+
+/** Name of the completion marker in the folder of a full snapshot (reference 1.9). */
+export const META_NAME = "_snapshot_meta.json";
+
+/** What the parts of this room share. */
+export interface SnapshotRoom {
+  readonly backend: Backend;
+  readonly blobs: BlobStore;
+  readonly cache: ManifestCache;
+  readonly clock: Clock;
+  /** How many requests run at once. */
+  readonly workers: number;
+}
+
+/** A snapshot as the listing of the snapshots folder shows it. */
+export type SnapshotName =
+  | { readonly format: "blobs"; readonly timestamp: string; readonly file: RemoteFile }
+  | { readonly format: "full"; readonly timestamp: string };
+
+/** Where the manifest of a blobs snapshot lives. */
+export function manifestPath(timestamp: string): RelPath {
+  return relPath(`${SNAPSHOTS_FOLDER}/${timestamp}.json`);
+}
+
+/** Where the files of a full snapshot live. */
+export function fullFolder(timestamp: string): RelPath {
+  return relPath(`${SNAPSHOTS_FOLDER}/${timestamp}`);
+}
+
+/**
+ * All snapshots, oldest first, by one shallow listing. A timestamp that has both forms is a blobs snapshot. When snapshots
+ * that we knew are gone their bodies may be collected at any time, so what only they named is forgotten here.
+ */
+export async function listNames(room: SnapshotRoom, options: SnapshotOptions = {}): Promise<readonly SnapshotName[]> {
+  const listing = await room.backend.list(SNAPSHOTS_FOLDER, { shallow: true, ...options });
+  const names = new Map<string, SnapshotName>();
+  for (const folder of listing.folders) {
+    const timestamp = nameOf(folder);
+    if (snapshotTime(timestamp) !== undefined) names.set(timestamp, { format: "full", timestamp });
+  }
+  for (const file of listing.files) {
+    const timestamp = nameOf(file.path).replace(/\.json$/, "");
+    if (snapshotTime(timestamp) !== undefined && nameOf(file.path) !== timestamp) {
+      names.set(timestamp, { format: "blobs", timestamp, file });
+    }
+  }
+  forgetVanished(room, names);
+  room.cache.setLastLook(room.clock.now());
+  return [...names.values()].sort((a, b) => comparePaths(a.timestamp, b.timestamp));
+}
+
+/**
+ * Every snapshot, newest first. Costs one listing and one request for each manifest that this machine has not seen yet.
+ * One that cannot be read, or a full snapshot without its marker, is listed with a `problem`.
+ */
+export async function listSnapshots(
+  room: SnapshotRoom,
+  options: SnapshotOptions = {},
+): Promise<readonly SnapshotInfo[]> {
+  const names = await listNames(room, options);
+  const infos: SnapshotInfo[] = [];
+  const look = async (name: SnapshotName): Promise<void> => {
+    const info =
+      name.format === "full" ? await fullInfo(room, name.timestamp, options) : await blobsInfo(room, name, options);
+    if (info) infos.push(info);
+  };
+  await forEachLimit(names, room.workers, look, options);
+  return infos.sort((a, b) => comparePaths(b.timestamp, a.timestamp));
+}
+
+/** Reads a manifest from the remote, one request, and remembers it. Throws NotFoundError and other BackendErrors. */
+export async function fetchManifest(
+  room: SnapshotRoom,
+  timestamp: string,
+  options: SnapshotOptions = {},
+): Promise<ParsedManifest> {
+  const opened = await room.backend.read(manifestPath(timestamp), options);
+  const text = await textOf(opened.body, options);
+  const parsed: ParsedManifest =
+    text === undefined ? { kind: "unreadable", reason: "it is not UTF-8 text" } : parseManifest(text, timestamp);
+  if (parsed.kind === "unreadable") return parsed;
+  room.cache.put(parsed.manifest, opened.file.racy ? { ...opened.file, rev: "" } : opened.file);
+  room.blobs.reference(parsed.manifest.files.values());
+  return parsed;
+}
+
+/** The manifest from the cache, or else from the remote. Throws as {@link fetchManifest}. */
+export async function loadManifest(
+  room: SnapshotRoom,
+  name: SnapshotName & { readonly format: "blobs" },
+  options: SnapshotOptions = {},
+): Promise<ParsedManifest> {
+  const manifest = room.cache.manifest(name.timestamp, name.file);
+  return manifest ? { kind: "ok", manifest } : fetchManifest(room, name.timestamp, options);
+}
+
+/** What a full snapshot says about itself. One without its marker was interrupted and is a `problem`. */
+export async function fullInfo(
+  room: SnapshotRoom,
+  timestamp: string,
+  options: SnapshotOptions = {},
+): Promise<SnapshotInfo> {
+  const cached = room.cache.info(timestamp);
+  if (cached) return cached;
+  try {
+    const opened = await room.backend.read(relPath(`${fullFolder(timestamp)}/${META_NAME}`), options);
+    const text = await textOf(opened.body, options);
+    const parsed = text === undefined ? undefined : parseMeta(text, timestamp);
+    if (parsed?.kind !== "ok") return emptyInfo(timestamp, "full", parsed?.reason ?? "its marker is not UTF-8 text");
+    room.cache.putFull(parsed.info);
+    return parsed.info;
+  } catch (error) {
+    if (error instanceof NotFoundError) return emptyInfo(timestamp, "full", `incomplete: it has no ${META_NAME}`);
+    return emptyInfo(timestamp, "full", tolerated(error));
+  }
+}
+
+/** The message of an error that concerns one snapshot only; others (sign-in, Ctrl-C) are thrown again. */
+export function tolerated(error: unknown): string {
+  if (error instanceof BackendError && error.class !== "AUTH") return error.message;
+  throw error;
+}
+
+/** Undefined when it vanished after it was listed. */
+async function blobsInfo(
+  room: SnapshotRoom,
+  name: SnapshotName & { readonly format: "blobs" },
+  options: SnapshotOptions,
+): Promise<SnapshotInfo | undefined> {
+  const cached = room.cache.info(name.timestamp, name.file);
+  if (cached) return cached;
+  try {
+    const parsed = await fetchManifest(room, name.timestamp, options);
+    if (parsed.kind === "unreadable") return emptyInfo(name.timestamp, "blobs", `unreadable: ${parsed.reason}`);
+    const { files: _, ...info } = parsed.manifest;
+    return info;
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined;
+    return emptyInfo(name.timestamp, "blobs", tolerated(error));
+  }
+}
+
+function forgetVanished(room: SnapshotRoom, names: ReadonlyMap<string, SnapshotName>): void {
+  for (const name of room.cache.names("full")) {
+    if (names.get(name)?.format !== "full") room.cache.drop(name, "full");
+  }
+  const cached = room.cache.names("blobs");
+  const vanished = cached.filter((name) => names.get(name)?.format !== "blobs");
+  if (vanished.length === 0) return;
+  for (const name of vanished) room.cache.drop(name, "blobs");
+  const remaining = new Set<string>();
+  for (const name of room.cache.names("blobs")) {
+    for (const sha256 of room.cache.manifest(name)?.files.values() ?? []) remaining.add(sha256);
+  }
+  room.blobs.retain(remaining);
+}
+
+async function textOf(body: ReadableStream<Uint8Array>, options: SnapshotOptions): Promise<string | undefined> {
+  const bytes = await toBytes(body, { limit: MAX_MANIFEST_BYTES, ...options });
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function emptyInfo(timestamp: string, format: "blobs" | "full", problem: string): SnapshotInfo {
+  return {
+    timestamp,
+    format,
+    triggeredBy: "",
+    action: "",
+    filesChanged: [],
+    totalFiles: 0,
+    tag: null,
+    message: null,
+    problem,
+  };
+}

@@ -1,0 +1,207 @@
+import * as fs from "node:fs";
+import { dirname } from "node:path";
+import { BackendError, LocalFileError, NotFoundError } from "../backends/errors.ts";
+import { fsyncFolder } from "../lib/fs.ts";
+import { forEachLimit } from "../lib/limits.ts";
+import { joinUnder, parentOf, type RelPath, relPath } from "../lib/path.ts";
+import { type BlobBody, DamagedBlobError } from "./blob-store.ts";
+import { fullFolder, type SnapshotRoom } from "./list.ts";
+import {
+  hashLocalFile,
+  localError,
+  lookAtTarget,
+  makeFolders,
+  placeNew,
+  placeOver,
+  removeTemps,
+  type TargetLook,
+  type TempFile,
+  writeTemp,
+} from "./local-target.ts";
+import type { RestoreEvent, RestoreItem, RestoreOutcome, RestorePlan, RestoreReport } from "./model.ts";
+
+/** A body that broke off or came damaged is asked for once more before the file counts as failed. */
+const MAX_TRIES = 2;
+
+export interface RestoreOptions {
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: RestoreEvent) => void;
+  /**
+   * Called just before the file at `file` (absolute) is replaced, to keep its content. It must leave the file in place (a hard
+   * link or a copy); when it throws, the file is not replaced.
+   */
+  readonly keep: (file: string, path: RelPath) => void | Promise<void>;
+}
+
+/**
+ * Does what a plan says, one temporary file at a time: verified, synced to disk, and put in place only where the target is
+ * still what the plan saw. One file that fails is reported and the others go on, except after a refused sign-in or on a full
+ * disk, when nothing new is begun and the rest is reported failed for the same reason. Throws nothing.
+ */
+export async function executeRestore(
+  room: SnapshotRoom,
+  plan: RestorePlan,
+  options: RestoreOptions,
+): Promise<RestoreReport> {
+  const run: Run = { room, plan, options, touched: new Set(), fatal: undefined };
+  removeOldTemps(plan);
+  const outcomes: RestoreOutcome[] = [];
+  let done = 0;
+  const restore = async (item: RestoreItem, index: number): Promise<void> => {
+    if (options.signal?.aborted) return;
+    const outcome = await restoreItem(run, item);
+    if (outcome === undefined) return;
+    outcomes[index] = outcome;
+    options.onEvent?.({ kind: "item", outcome, done: ++done, total: plan.items.length });
+  };
+  await forEachLimit(plan.items, room.workers, restore);
+  const unsynced = syncFolders(run.touched);
+  const items = outcomes
+    .filter((outcome) => outcome !== undefined)
+    .map((outcome) => {
+      const error = unsynced.get(dirname(joinUnder(plan.target, outcome.path)));
+      return error !== undefined && outcome.status === "restored" ? failed(outcome.path, error) : outcome;
+    });
+  return { items, interrupted: options.signal?.aborted ?? false };
+}
+
+/** Makes the renames survive a power loss; answers which folders could not be synced, and why. */
+function syncFolders(folders: ReadonlySet<string>): ReadonlyMap<string, string> {
+  const unsynced = new Map<string, string>();
+  for (const folder of folders) {
+    try {
+      fsyncFolder(folder);
+    } catch (error) {
+      unsynced.set(folder, localError("sync the folder", folder, error).message);
+    }
+  }
+  return unsynced;
+}
+
+/** Removes what a killed run left in the folders that this one writes to. */
+function removeOldTemps(plan: RestorePlan): void {
+  const written = plan.items.filter((item) => item.kind !== "same" && item.problem === undefined);
+  for (const folder of new Set(written.map((item) => parentOf(item.path)))) removeTemps(plan.target, folder);
+}
+
+interface Run {
+  readonly room: SnapshotRoom;
+  readonly plan: RestorePlan;
+  readonly options: RestoreOptions;
+  /** Folders to sync at the end. */
+  readonly touched: Set<string>;
+  /** Why nothing new is begun. */
+  fatal: string | undefined;
+}
+
+/** Undefined when the signal ended it; then nothing of it is left. */
+async function restoreItem(run: Run, item: RestoreItem): Promise<RestoreOutcome | undefined> {
+  const { path } = item;
+  if (item.problem !== undefined) return failed(path, item.problem);
+  if (item.kind === "same") return { path, status: "same" };
+  if (run.fatal !== undefined) return failed(path, run.fatal);
+  try {
+    return await restoreFile(run, item);
+  } catch (error) {
+    if (run.options.signal?.aborted) return undefined;
+    const message = error instanceof Error ? error.message : String(error);
+    if (isFatal(error)) run.fatal ??= message;
+    return failed(path, message);
+  }
+}
+
+async function restoreFile(run: Run, item: RestoreItem): Promise<RestoreOutcome> {
+  const { path } = item;
+  const target = joinUnder(run.plan.target, path);
+  const before = expectUnchanged(run.plan.target, item);
+  for (const folder of makeFolders(run.plan.target, path)) run.touched.add(folder);
+  const temp = await fetchTemp(run, item, before.kind === "file" ? before.mode : undefined);
+  try {
+    const now = expectUnchanged(run.plan.target, item);
+    if (now.kind === "absent") placeNew(temp.file, target);
+    else if (item.sha256 === null && (await isSameContent(temp, target, now.size))) return { path, status: "same" };
+    else await replace(run, item, temp, now.identity);
+    run.touched.add(dirname(target));
+    return { path, status: "restored", bytes: temp.size };
+  } finally {
+    fs.rmSync(temp.file, { force: true });
+  }
+}
+
+async function replace(run: Run, item: RestoreItem, temp: TempFile, identity: string): Promise<void> {
+  const target = joinUnder(run.plan.target, item.path);
+  await run.options.keep(target, item.path);
+  const kept = lookAtTarget(run.plan.target, item.path);
+  if (kept.kind !== "file" || kept.identity !== identity) throw changedMeanwhile(target);
+  placeOver(temp.file, target);
+}
+
+/** Looks again and throws when the target is not what the plan saw. */
+function expectUnchanged(root: string, item: RestoreItem): Exclude<TargetLook, { kind: "blocked" }> {
+  const look = lookAtTarget(root, item.path);
+  const target = joinUnder(root, item.path);
+  if (look.kind === "blocked") throw new LocalFileError(`cannot write "${target}": ${look.reason}`);
+  const stamp = look.kind === "file" ? look.stamp : undefined;
+  if (stamp !== item.found) throw changedMeanwhile(target);
+  return look;
+}
+
+function changedMeanwhile(target: string): LocalFileError {
+  return new LocalFileError(`cannot write "${target}": it changed since the restore was planned; run it again`);
+}
+
+/** The verified body in a temporary file beside its target. */
+async function fetchTemp(run: Run, item: RestoreItem, mode: number | undefined): Promise<TempFile> {
+  const { signal, onEvent } = run.options;
+  const target = joinUnder(run.plan.target, item.path);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const { body, size } = await openBody(run, item);
+      const temp = await writeTemp(target, body, {
+        ...(mode === undefined ? {} : { mode }),
+        ...(signal === undefined ? {} : { signal }),
+        ...(onEvent === undefined ? {} : { onBytes: (bytes) => onEvent({ kind: "bytes", bytes }) }),
+      });
+      if (temp.size === (item.size ?? size)) return temp;
+      fs.rmSync(temp.file, { force: true });
+      throw new BackendError(`cannot restore "${item.path}": ${temp.size} of ${item.size ?? size} bytes came`, {
+        class: "TRANSIENT",
+      });
+    } catch (error) {
+      if (attempt === MAX_TRIES || signal?.aborted || !isWorthAnother(error)) throw explained(run, item, error);
+    }
+  }
+}
+
+function openBody(run: Run, item: RestoreItem): Promise<BlobBody> {
+  const call = run.options.signal === undefined ? {} : { signal: run.options.signal };
+  if (item.sha256 !== null) return run.room.blobs.read(item.sha256, call);
+  const path = relPath(`${fullFolder(run.plan.timestamp)}/${item.path}`);
+  return run.room.backend.read(path, call).then(({ file, body }) => ({ size: file.size, body }));
+}
+
+/** A damaged or missing blob is forgotten, so that it is looked at again before it is relied on. */
+function explained(run: Run, item: RestoreItem, error: unknown): unknown {
+  if (error instanceof DamagedBlobError && item.sha256 !== null) run.room.blobs.forget(item.sha256);
+  if (!(error instanceof NotFoundError)) return error;
+  const what = item.sha256 === null ? "its copy" : `its content ${item.sha256.slice(0, 12)}`;
+  return new NotFoundError(`cannot restore "${item.path}": ${what} is missing on the remote`, { cause: error });
+}
+
+async function isSameContent(temp: TempFile, target: string, size: number): Promise<boolean> {
+  return size === temp.size && (await hashLocalFile(target)) === (await hashLocalFile(temp.file));
+}
+
+function isWorthAnother(error: unknown): boolean {
+  if (error instanceof DamagedBlobError) return true;
+  return error instanceof BackendError && (error.class === "TRANSIENT" || error.class === "UNKNOWN");
+}
+
+function isFatal(error: unknown): boolean {
+  if (error instanceof BackendError) return error.class === "AUTH";
+  return error instanceof LocalFileError && ["ENOSPC", "EDQUOT", "EROFS"].includes(error.code ?? "");
+}
+
+function failed(path: RelPath, error: string): RestoreOutcome {
+  return { path, status: "failed", error };
+}

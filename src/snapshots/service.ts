@@ -1,0 +1,78 @@
+import { join } from "node:path";
+import type { Backend } from "../backends/types.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { RelPath } from "../lib/path.ts";
+import { type BlobBody, type BlobSource, openBlobStore, type SnapshotOptions, type StoredBlob } from "./blob-store.ts";
+import { type CreatedSnapshot, createSnapshot, unstoredBlobs } from "./create.ts";
+import { fileHistory } from "./history.ts";
+import { inspectSnapshot } from "./inspect.ts";
+import { listSnapshots, type SnapshotRoom } from "./list.ts";
+import { openManifestCache } from "./manifest-cache.ts";
+import type { History, Inspection, NewSnapshot, RestorePlan, RestoreReport, SnapshotInfo } from "./model.ts";
+import { executeRestore, type RestoreOptions } from "./restore.ts";
+import { planRestore } from "./restore-plan.ts";
+
+export interface SnapshotDeps {
+  readonly backend: Backend;
+  /** Absolute folder for what this machine knows about the project; losing it costs time only. */
+  readonly stateFolder: string;
+  readonly clock: Clock;
+  /** How many requests run at once. */
+  readonly workers: number;
+}
+
+/** The part of the blob store that others use. */
+export interface StoredBodies {
+  /** True when a snapshot surely keeps this content, so that replacing a local file that has it loses nothing. */
+  holds(sha256: string): boolean;
+  /** Makes one body durable on the remote; no request when that is known. */
+  store(source: BlobSource, options?: SnapshotOptions): Promise<StoredBlob>;
+  /** Opens one stored body, verified as it is read. */
+  read(sha256: string, options?: SnapshotOptions): Promise<BlobBody>;
+}
+
+/** The snapshots of one project on one remote. Methods throw BackendErrors, and the signal's reason when it fires. */
+export interface SnapshotService {
+  readonly blobs: StoredBodies;
+  /** Which of these digests must be given to `blobs.store` before `create` may name them. Usually without a request. */
+  unstored(sha256s: Iterable<string>, options?: SnapshotOptions): Promise<readonly string[]>;
+  /** Writes the manifest. Throws Error when a digest in it was neither stored nor known. */
+  create(snapshot: NewSnapshot, options?: SnapshotOptions): Promise<CreatedSnapshot>;
+  /** Newest first. */
+  list(options?: SnapshotOptions): Promise<readonly SnapshotInfo[]>;
+  inspect(timestamp: string, patterns: readonly string[], options?: SnapshotOptions): Promise<Inspection>;
+  history(path: RelPath, options?: SnapshotOptions): Promise<History>;
+  /** `target` is a folder, made when the plan is executed. */
+  planRestore(
+    timestamp: string,
+    patterns: readonly string[],
+    target: string,
+    options?: SnapshotOptions,
+  ): Promise<RestorePlan>;
+  executeRestore(plan: RestorePlan, options: RestoreOptions): Promise<RestoreReport>;
+  /** Forgets what is known about the remote's blobs: for a remote that was emptied or replaced. */
+  distrust(): void;
+}
+
+/** Opens the room. Nothing is read or asked until it is needed. */
+export function openSnapshots(deps: SnapshotDeps): SnapshotService {
+  const folder = join(deps.stateFolder, "snapshots");
+  const room: SnapshotRoom = {
+    backend: deps.backend,
+    clock: deps.clock,
+    workers: deps.workers,
+    blobs: openBlobStore(deps.backend, folder),
+    cache: openManifestCache(join(folder, "manifests")),
+  };
+  return {
+    blobs: room.blobs,
+    unstored: (sha256s, options) => unstoredBlobs(room, sha256s, options),
+    create: (snapshot, options) => createSnapshot(room, snapshot, options),
+    list: (options) => listSnapshots(room, options),
+    inspect: (timestamp, patterns, options) => inspectSnapshot(room, timestamp, patterns, options),
+    history: (path, options) => fileHistory(room, path, options),
+    planRestore: (timestamp, patterns, target, options) => planRestore(room, timestamp, patterns, target, options),
+    executeRestore: (plan, options) => executeRestore(room, plan, options),
+    distrust: () => room.blobs.distrust(),
+  };
+}
