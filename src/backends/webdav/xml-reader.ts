@@ -34,8 +34,20 @@ interface Scope {
 /** The namespaces in force, with the names already resolved under them. */
 interface Names {
   readonly prefixes: ReadonlyMap<string, string>;
-  readonly resolved: Map<string, string>;
+  /** Start tags already read under these namespaces, by their text: an answer repeats a few of them thousands of times. */
+  readonly tags: Map<string, Tag>;
 }
+
+interface Tag {
+  readonly raw: string;
+  readonly name: string;
+  /** The namespaces in force inside. */
+  readonly names: Names;
+  readonly empty: boolean;
+}
+
+/** So many different start tags are remembered; a hostile answer gains nothing by inventing more. */
+const MAX_TAGS = 256;
 
 /**
  * A reader for XML 1.0 with namespaces, fed in pieces. It knows no DTD: a document type declaration is refused, so
@@ -46,7 +58,7 @@ export function createXmlReader(handler: XmlHandler): XmlReader {
   let started = false;
   let seenRoot = false;
   const stack: Scope[] = [];
-  const outer: Names = { prefixes: new Map([["xml", "http://www.w3.org/XML/1998/namespace"]]), resolved: new Map() };
+  const outer: Names = { prefixes: new Map([["xml", "http://www.w3.org/XML/1998/namespace"]]), tags: new Map() };
 
   const addText = (text: string) => {
     const top = stack[stack.length - 1];
@@ -66,14 +78,8 @@ export function createXmlReader(handler: XmlHandler): XmlReader {
     if (stack.length === 0 && seenRoot) throw new XmlError("a second element after the document's own");
     if (stack.length >= MAX_DEPTH) throw new XmlError(`elements nested deeper than ${MAX_DEPTH}`);
     seenRoot = true;
-    const empty = tag.endsWith("/");
-    const inner = empty ? tag.slice(0, -1) : tag;
-    const space = inner.search(/[ \t\r\n]/);
-    const raw = space < 0 ? inner : inner.slice(0, space);
-    if (!NAME.test(raw)) throw new XmlError(`not an element's name: ${JSON.stringify(shorten(raw))}`);
     const around = stack[stack.length - 1]?.names ?? outer;
-    const names = space < 0 ? around : withAttributes(around, inner.slice(space));
-    const name = resolve(names, raw);
+    const { raw, name, names, empty } = around.tags.get(tag) ?? readTag(around, tag);
     stack.push({ raw, name, names, text: "" });
     handler.open(name);
     if (empty) closeElement(raw);
@@ -165,19 +171,27 @@ function withAttributes(around: Names, text: string): Names {
     names.set(name === "xmlns" ? "" : name.slice(6), withoutEntities(quoted.slice(1, -1)));
   }
   if (text.slice(at).trim() !== "") throw new XmlError(`not an attribute: ${JSON.stringify(shorten(text.slice(at)))}`);
-  return names === undefined ? around : { prefixes: names, resolved: new Map() };
+  return names === undefined ? around : { prefixes: names, tags: new Map() };
+}
+
+function readTag(around: Names, tag: string): Tag {
+  const empty = tag.endsWith("/");
+  const inner = empty ? tag.slice(0, -1) : tag;
+  const space = inner.search(/[ \t\r\n]/);
+  const raw = space < 0 ? inner : inner.slice(0, space);
+  if (!NAME.test(raw)) throw new XmlError(`not an element's name: ${JSON.stringify(shorten(raw))}`);
+  const names = space < 0 ? around : withAttributes(around, inner.slice(space));
+  const read: Tag = { raw, name: resolve(names, raw), names, empty };
+  if (around.tags.size < MAX_TAGS) around.tags.set(tag, read);
+  return read;
 }
 
 function resolve(names: Names, raw: string): string {
-  const known = names.resolved.get(raw);
-  if (known !== undefined) return known;
   const colon = raw.indexOf(":");
   const prefix = colon < 0 ? "" : raw.slice(0, colon);
   const uri = names.prefixes.get(prefix);
   if (uri === undefined && prefix !== "") throw new XmlError(`an unknown prefix: ${JSON.stringify(shorten(prefix))}`);
-  const name = `{${uri ?? ""}}${raw.slice(colon + 1)}`;
-  names.resolved.set(raw, name);
-  return name;
+  return `{${uri ?? ""}}${raw.slice(colon + 1)}`;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
