@@ -21,21 +21,16 @@ export interface SnapshotDeps {
   readonly workers: number;
 }
 
-/** The part of the blob store that others use. */
-export interface StoredBodies {
+/** The snapshots of one project on one remote. Methods throw BackendErrors, and the signal's reason when it fires. */
+export interface SnapshotService {
   /** True when a snapshot surely keeps this content, so that replacing a local file that has it loses nothing. */
   holds(sha256: string): boolean;
+  /** Which of these digests must be given to `store` before `create` may name them. Usually without a request. */
+  unstored(sha256s: Iterable<string>, options?: SnapshotOptions): Promise<readonly string[]>;
   /** Makes one body durable on the remote; no request when that is known. */
   store(source: BlobSource, options?: SnapshotOptions): Promise<StoredBlob>;
   /** Opens one stored body, verified as it is read. */
   read(sha256: string, options?: SnapshotOptions): Promise<BlobBody>;
-}
-
-/** The snapshots of one project on one remote. Methods throw BackendErrors, and the signal's reason when it fires. */
-export interface SnapshotService {
-  readonly blobs: StoredBodies;
-  /** Which of these digests must be given to `blobs.store` before `create` may name them. Usually without a request. */
-  unstored(sha256s: Iterable<string>, options?: SnapshotOptions): Promise<readonly string[]>;
   /** Writes the manifest. Throws Error when a digest in it was neither stored nor known. */
   create(snapshot: NewSnapshot, options?: SnapshotOptions): Promise<CreatedSnapshot>;
   /** Newest first. */
@@ -65,7 +60,9 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     cache: openManifestCache(join(folder, "manifests")),
   };
   return {
-    blobs: room.blobs,
+    holds: (sha256) => room.blobs.holds(sha256),
+    store: (source, options) => room.blobs.store(source, options),
+    read: (sha256, options) => room.blobs.read(sha256, options),
     unstored: (sha256s, options) => unstoredBlobs(room, sha256s, options),
     create: (snapshot, options) => createSnapshot(room, snapshot, options),
     list: (options) => listSnapshots(room, options),

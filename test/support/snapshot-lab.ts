@@ -65,8 +65,7 @@ function openLab(
       const entries = Object.entries(contents);
       const files = new Map<RelPath, string>(entries.map(([path, content]) => [relPath(path), sha256(content)]));
       const unstored = new Set(await service.unstored(files.values()));
-      for (const [, content] of entries)
-        if (unstored.has(sha256(content))) await service.blobs.store(blobSource(content));
+      for (const [, content] of entries) if (unstored.has(sha256(content))) await service.store(blobSource(content));
       const facts = { action: "push", user: "alice", machine: "desk", files, filesChanged: [...files.keys()] } as const;
       return (await service.create({ ...facts, ...extra })).timestamp;
     },
