@@ -90,7 +90,7 @@ function definitions(faults: boolean): Record<string, string> {
   return {
     VERSION: JSON.stringify(version),
     COMMIT: JSON.stringify(commit()),
-    ...(faults ? { FAULTS: "true" } : {}),
+    FAULTS: String(faults),
   };
 }
 

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { buildBinary } from "../../scripts/build.ts";
 import { compiledBinary } from "../support/binary.ts";
 import { tempFolder } from "../support/temp.ts";
 
@@ -35,6 +36,13 @@ describe("claude-mirror", () => {
 
   test("claude-mirror: both ways to the version say the same", () => {
     expect(run(["version"]).stdout).toBe(run(["--version"]).stdout);
+  });
+
+  test("claude-mirror: a release holds no fault points, the build for crash tests does", async () => {
+    const faulty = join(home, "faulty");
+    await buildBinary({ outfile: faulty, faults: true });
+    expect(readFileSync(faulty).includes("CLAUDE_MIRROR_FAULT_AT")).toBe(true);
+    expect(readFileSync(binary).includes("CLAUDE_MIRROR_FAULT_AT")).toBe(false);
   });
 
   test("claude-mirror: settings of Bun lying about are not read", () => {
