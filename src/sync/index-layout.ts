@@ -65,8 +65,6 @@ export interface Layout extends Columns {
   readonly count: number;
   readonly hashes: Uint8Array;
   readonly text: string;
-  readonly trailerStart: number;
-  readonly trailerBytes: number;
 }
 
 export interface Sizes {
@@ -122,22 +120,23 @@ export function columnsIn(buffer: ArrayBuffer, count: number): Columns & { reado
   };
 }
 
-/** The parts of an index file, or undefined when the header does not fit the bytes. The checksum is not looked at. */
-export function layoutOf(bytes: Uint8Array<ArrayBuffer>): Layout | undefined {
-  if (bytes.length < HEADER_BYTES + 4) return undefined;
-  const [magic, version, count = 0, digests = 0, textBytes = 0, trailerBytes = 0] = new Uint32Array(bytes.buffer, 0, 8);
+/** The sizes that the header of an index file tells, or undefined when they do not fit its length. */
+export function sizesIn(header: Uint8Array<ArrayBuffer>, length: number): Sizes | undefined {
+  if (header.length < HEADER_BYTES) return undefined;
+  const [magic, version, count = 0, digests = 0, textBytes = 0, trailerBytes = 0] = new Uint32Array(
+    header.buffer,
+    0,
+    6,
+  );
   const sizes = { count, digests, textBytes, trailerBytes };
-  if (magic !== MAGIC || version !== VERSION || fileBytes(sizes) !== bytes.length) return undefined;
-  const { hashOffset, ...columns } = columnsIn(bytes.buffer, count);
-  const textStart = textOffset(sizes);
-  return {
-    ...columns,
-    count,
-    hashes: bytes.subarray(hashOffset, textStart),
-    text: Buffer.from(bytes.buffer, textStart, textBytes).toString("utf8"),
-    trailerStart: textStart + textBytes,
-    trailerBytes,
-  };
+  return magic === MAGIC && version === VERSION && fileBytes(sizes) === length ? sizes : undefined;
+}
+
+/** The parts of an index file whose checksum is right: `table` is header, columns and digests, `rest` all that follows. */
+export function layoutOf(sizes: Sizes, table: Uint8Array<ArrayBuffer>, rest: Uint8Array): Layout {
+  const { hashOffset, ...columns } = columnsIn(table.buffer, sizes.count);
+  const text = Buffer.from(rest.buffer, rest.byteOffset, sizes.textBytes).toString("utf8");
+  return { ...columns, count: sizes.count, hashes: table.subarray(hashOffset), text };
 }
 
 interface StoredTrailer extends Omit<IndexTrailer, "manifest"> {
@@ -149,9 +148,10 @@ interface StoredTrailer extends Omit<IndexTrailer, "manifest"> {
   };
 }
 
-/** Reads the trailer of bytes whose checksum is right. */
-export function readTrailer(bytes: Uint8Array<ArrayBuffer>, layout: Layout): IndexTrailer {
-  const text = Buffer.from(bytes.buffer, layout.trailerStart, layout.trailerBytes).toString("utf8");
+/** Reads the trailer in the `rest` of an index file whose checksum is right. */
+export function readTrailer(sizes: Sizes, bytes: Uint8Array): IndexTrailer {
+  const start = bytes.byteOffset + sizes.textBytes;
+  const text = Buffer.from(bytes.buffer, start, sizes.trailerBytes).toString("utf8");
   const { manifest, ...rest } = JSON.parse(text) as StoredTrailer;
   if (manifest === undefined) return rest;
   const { size, mtimeNs, ctimeNs, ino } = manifest;

@@ -3,7 +3,17 @@ import { crc32 } from "node:zlib";
 import type { Rev } from "../backends/types.ts";
 import { pythonIso } from "../lib/clock.ts";
 import type { RelPath } from "../lib/path.ts";
-import { Flag, type IndexTrailer, type Layout, layoutOf, NO_TEMPLATE, readTrailer } from "./index-layout.ts";
+import {
+  Flag,
+  HEADER_BYTES,
+  type IndexTrailer,
+  type Layout,
+  layoutOf,
+  NO_TEMPLATE,
+  readTrailer,
+  sizesIn,
+  textOffset,
+} from "./index-layout.ts";
 import type { BaseEntry, ContentHash, FileStat } from "./model.ts";
 
 /** One path of the index: what both sides agreed on, what the local file was when last hashed, or both. */
@@ -73,15 +83,6 @@ export type QuickStat = Pick<fs.Stats, "size" | "mtimeMs" | "ctimeMs" | "ino">;
  * losing it costs time only. Throws what the file system throws for other reasons.
  */
 export function loadIndex(file: string): StateIndex | undefined {
-  const bytes = readWhole(file);
-  const layout = bytes && layoutOf(bytes);
-  if (!bytes || !layout) return undefined;
-  const end = bytes.length - 4;
-  if (crc32(bytes.subarray(0, end)) !== new DataView(bytes.buffer).getUint32(end, true)) return undefined;
-  return openIndex(layout, readTrailer(bytes, layout));
-}
-
-function readWhole(file: string): Uint8Array<ArrayBuffer> | undefined {
   let fd: number;
   try {
     fd = fs.openSync(file, "r");
@@ -90,16 +91,33 @@ function readWhole(file: string): Uint8Array<ArrayBuffer> | undefined {
     throw error;
   }
   try {
-    const bytes = new Uint8Array(fs.fstatSync(fd).size);
-    for (let at = 0; at < bytes.length; ) {
-      const read = fs.readSync(fd, bytes, at, bytes.length - at, at);
-      if (read === 0) return undefined;
-      at += read;
-    }
-    return bytes;
+    return readIndex(fd, fs.fstatSync(fd).size);
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/** The text is read apart from the columns, so that its bytes need not stay in memory next to the string. */
+function readIndex(fd: number, length: number): StateIndex | undefined {
+  const sizes = sizesIn(readAt(fd, 0, Math.min(HEADER_BYTES, length)), length);
+  if (!sizes) return undefined;
+  const table = readAt(fd, 0, textOffset(sizes));
+  const rest = readAt(fd, table.length, length - table.length);
+  const end = rest.length - 4;
+  const checksum = new DataView(rest.buffer).getUint32(end, true);
+  if (crc32(rest.subarray(0, end), crc32(table)) !== checksum) return undefined;
+  return openIndex(layoutOf(sizes, table, rest), readTrailer(sizes, rest));
+}
+
+/** Bytes past the end of a file that has become shorter stay zero; the checksum tells. */
+function readAt(fd: number, from: number, length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; ) {
+    const read = fs.readSync(fd, bytes, at, length - at, from + at);
+    if (read === 0) break;
+    at += read;
+  }
+  return bytes;
 }
 
 function openIndex(layout: Layout, trailer: IndexTrailer): StateIndex {
@@ -150,7 +168,10 @@ function openIndex(layout: Layout, trailer: IndexTrailer): StateIndex {
   };
 }
 
-/** Number of a column that surely has the row. */
+/**
+ * Number of a column that surely has the row. What runs for every file of a scan reads its column directly: a function
+ * that meets many kinds of arrays compiles badly.
+ */
 function at(column: ArrayLike<number>, row: number): number {
   return column[row] as number;
 }
@@ -182,8 +203,8 @@ type TextColumns = Pick<StateIndex, "pathAt" | "isAt" | "remoteMatches"> & {
 function textColumns(layout: Layout, trailer: IndexTrailer): TextColumns {
   const { textStart, pathLength, idLength, nativeLength, revLength, idTemplate, revTemplate, text, flags } = layout;
   const pathAt = (row: number) => {
-    const start = at(textStart, row);
-    return text.slice(start, start + at(pathLength, row)) as RelPath;
+    const start = textStart[row] as number;
+    return text.slice(start, start + (pathLength[row] as number)) as RelPath;
   };
   const nativeStart = (row: number) => at(textStart, row) + at(pathLength, row) + at(idLength, row);
   const nativeAt = (row: number) => text.slice(nativeStart(row), nativeStart(row) + at(nativeLength, row));
@@ -228,49 +249,44 @@ const COARSE_NS = 2_000_000_000;
 
 function statColumns(layout: Layout, hashedSinceMs: number): StatColumns {
   const { size, mtime, ctime, ino, flags } = layout;
-  const mtimeWords = wordsOf(mtime);
-  const ctimeWords = wordsOf(ctime);
-  const inoWords = wordsOf(ino);
+  const mtimeHalves = halvesOf(mtime);
+  const ctimeHalves = halvesOf(ctime);
+  const inoHalves = halvesOf(ino);
   const since = hashedSinceMs * 1e6;
-  const settled = (words: Words, row: number) => {
-    const stamp = asNumber(words, row);
-    const coarse = Math.abs(stamp - Math.round(stamp / 1e9) * 1e9) < NEAR_NS;
-    return stamp < since - (coarse ? COARSE_NS : TICK_NS);
-  };
   const isLocal = (row: number) => (at(flags, row) & Flag.local) !== 0;
   return {
     statAt: (row) => ({ size: at(size, row), mtimeNs: big(mtime, row), ctimeNs: big(ctime, row), ino: big(ino, row) }),
     localMatches: (row, stat) =>
-      isLocal(row) &&
+      ((flags[row] as number) & Flag.local) !== 0 &&
       size[row] === stat.size &&
-      asNumber(inoWords, row) === stat.ino &&
-      Math.abs(asNumber(mtimeWords, row) - stat.mtimeMs * 1e6) <= NEAR_NS &&
-      Math.abs(asNumber(ctimeWords, row) - stat.ctimeMs * 1e6) <= NEAR_NS,
+      (inoHalves[row * 2 + 1] as number) * 2 ** 32 + (inoHalves[row * 2] as number) === stat.ino &&
+      Math.abs(signedAt(mtimeHalves, row) - stat.mtimeMs * 1e6) <= NEAR_NS &&
+      Math.abs(signedAt(ctimeHalves, row) - stat.ctimeMs * 1e6) <= NEAR_NS,
     localEquals: (row, stat) =>
       isLocal(row) &&
       size[row] === stat.size &&
       mtime[row] === stat.mtimeNs &&
       ctime[row] === stat.ctimeNs &&
       ino[row] === stat.ino,
-    isSettled: (row) => settled(mtimeWords, row) && settled(ctimeWords, row),
+    isSettled: (row) => settled(signedAt(mtimeHalves, row), since) && settled(signedAt(ctimeHalves, row), since),
   };
 }
 
-/** A column of 64-bit integers as halves, to compare without making a bigint. All our platforms are little-endian. */
-interface Words {
-  readonly low: Uint32Array;
-  readonly high: Int32Array | Uint32Array;
+/** Whether a stamp (nanoseconds) is too old for a later change to have got the same. */
+function settled(stamp: number, since: number): boolean {
+  if (stamp < since - COARSE_NS) return true;
+  const isCoarse = Math.abs(stamp - Math.round(stamp / 1e9) * 1e9) < NEAR_NS;
+  return !isCoarse && stamp < since - TICK_NS;
 }
 
-function wordsOf(column: BigInt64Array | BigUint64Array): Words {
-  const low = new Uint32Array(column.buffer, column.byteOffset, column.length * 2);
-  if (column instanceof BigUint64Array) return { low, high: low };
-  return { low, high: new Int32Array(column.buffer, column.byteOffset, column.length * 2) };
+/** 64-bit integers as their low and high halves, to compare without making a bigint. All our platforms are little-endian. */
+function halvesOf(column: BigInt64Array | BigUint64Array): Uint32Array {
+  return new Uint32Array(column.buffer, column.byteOffset, column.length * 2);
 }
 
-/** The double nearest to the integer. */
-function asNumber({ low, high }: Words, row: number): number {
-  return at(high, row * 2 + 1) * 2 ** 32 + at(low, row * 2);
+/** The double nearest to the signed integer. */
+function signedAt(halves: Uint32Array, row: number): number {
+  return ((halves[row * 2 + 1] as number) | 0) * 2 ** 32 + (halves[row * 2] as number);
 }
 
 interface HashColumns {
