@@ -4,7 +4,7 @@ import { snapshotName } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { fromBytes, toBytes } from "../lib/streams.ts";
 import type { SnapshotOptions } from "./blob-store.ts";
-import { listNames, loadManifest, manifestPath, type SnapshotName, type SnapshotRoom } from "./list.ts";
+import { listNames, loadManifest, manifestPath, type SnapshotRoom } from "./list.ts";
 import { formatManifest } from "./manifest-codec.ts";
 import type { BlobsManifest, NewSnapshot } from "./model.ts";
 
@@ -57,11 +57,17 @@ export async function unstoredBlobs(
   const isUnknown = (sha256: string): boolean => !room.blobs.isStored(sha256);
   if (asked.length > 0) await lookAgain(room, options);
   if (asked.filter(isUnknown).length >= MANY) {
-    const newest = (await listNames(room, options)).findLast(isBlobs);
-    if (newest) await learnFrom(room, newest, options);
+    await learnFromNewest(room, options);
     if (asked.filter(isUnknown).length >= MANY) await room.blobs.warmFolders(options);
   }
   return asked.filter(isUnknown);
+}
+
+/** Two or three requests that save one for each body where many of unknown digests are about to be stored. */
+export async function prepareToStore(room: SnapshotRoom, options: SnapshotOptions = {}): Promise<void> {
+  if (room.blobs.isBlank()) await learnFromNewest(room, options);
+  else await lookAgain(room, options);
+  await room.blobs.warmFolders(options);
 }
 
 /** Another machine may have forgotten snapshots and collected what only they named: noticed by their names. */
@@ -72,22 +78,16 @@ async function lookAgain(room: SnapshotRoom, options: SnapshotOptions): Promise<
   else if (last === undefined || Math.abs(now - last) > LOOK_AGAIN_MS) await listNames(room, options);
 }
 
-async function learnFrom(
-  room: SnapshotRoom,
-  name: SnapshotName & { readonly format: "blobs" },
-  options: SnapshotOptions,
-): Promise<void> {
+async function learnFromNewest(room: SnapshotRoom, options: SnapshotOptions): Promise<void> {
+  const newest = (await listNames(room, options)).findLast((name) => name.format === "blobs");
+  if (newest === undefined) return;
   try {
-    const parsed = await loadManifest(room, name, options);
+    const parsed = await loadManifest(room, newest, options);
     if (parsed.kind === "ok") room.blobs.reference(parsed.manifest.files.values());
   } catch (error) {
     // Vanished since it was listed: nothing to learn from it.
     if (!(error instanceof NotFoundError)) throw error;
   }
-}
-
-function isBlobs(name: SnapshotName): name is SnapshotName & { readonly format: "blobs" } {
-  return name.format === "blobs";
 }
 
 function requireStored(room: SnapshotRoom, snapshot: NewSnapshot): void {

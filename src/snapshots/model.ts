@@ -95,8 +95,8 @@ export interface RestoreOutcome {
 
 export interface RestoreReport {
   /** One for every item of the plan that was dealt with, in the plan's order. */
-  readonly items: readonly RestoreOutcome[];
-  /** True when the signal fired; items that were not begun are then missing from `items`. */
+  readonly outcomes: readonly RestoreOutcome[];
+  /** True when the signal fired; items that were not begun are then missing from `outcomes`. */
   readonly interrupted: boolean;
 }
 

@@ -56,13 +56,13 @@ export async function executeRestore(
   };
   await forEachLimit(plan.items, room.workers, restore);
   const unsynced = syncFolders(run.touched);
-  const items = outcomes
+  const settled = outcomes
     .filter((outcome) => outcome !== undefined)
     .map((outcome) => {
       const error = unsynced.get(dirname(joinUnder(plan.target, outcome.path)));
       return error !== undefined && outcome.status === "restored" ? failed(outcome.path, error) : outcome;
     });
-  return { items, interrupted: options.signal?.aborted ?? false };
+  return { outcomes: settled, interrupted: options.signal?.aborted ?? false };
 }
 
 /** Makes the renames survive a power loss; answers which folders could not be synced, and why. */

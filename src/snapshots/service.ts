@@ -3,7 +3,7 @@ import type { Backend } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { RelPath } from "../lib/path.ts";
 import { type BlobBody, type BlobSource, openBlobStore, type SnapshotOptions, type StoredBlob } from "./blob-store.ts";
-import { type CreatedSnapshot, createSnapshot, unstoredBlobs } from "./create.ts";
+import { type CreatedSnapshot, createSnapshot, prepareToStore, unstoredBlobs } from "./create.ts";
 import { fileHistory } from "./history.ts";
 import { inspectSnapshot } from "./inspect.ts";
 import { listSnapshots, type SnapshotRoom } from "./list.ts";
@@ -27,6 +27,10 @@ export interface SnapshotService {
   holds(sha256: string): boolean;
   /** Which of these digests must be given to `store` before `create` may name them. Usually without a request. */
   unstored(sha256s: Iterable<string>, options?: SnapshotOptions): Promise<readonly string[]>;
+  /** Worth its two or three requests before some 16 bodies or more go to `store`. */
+  prepareToStore(options?: SnapshotOptions): Promise<void>;
+  /** Before many bodies are stored: one request that tells which folders they need not make. */
+  warm(options?: SnapshotOptions): Promise<void>;
   /** Makes one body durable on the remote; no request when that is known. */
   store(source: BlobSource, options?: SnapshotOptions): Promise<StoredBlob>;
   /** Opens one stored body, verified as it is read. */
@@ -61,6 +65,8 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
   };
   return {
     holds: (sha256) => room.blobs.holds(sha256),
+    prepareToStore: (options) => prepareToStore(room, options),
+    warm: (options) => room.blobs.warmFolders(options),
     store: (source, options) => room.blobs.store(source, options),
     read: (sha256, options) => room.blobs.read(sha256, options),
     unstored: (sha256s, options) => unstoredBlobs(room, sha256s, options),

@@ -167,3 +167,19 @@ test("unstored: what this run stored stays known when snapshots vanish", async (
   await lab.service.list();
   expect(await lab.service.unstored([sha256("young"), sha256("old")])).toEqual([sha256("old")]);
 });
+
+test("prepareToStore: a new machine learns what is there; then nothing of it is sent", async () => {
+  const lab = snapshotLab();
+  await lab.snapshot(many(20));
+  const other = lab.otherMachine();
+  await other.service.prepareToStore();
+  expect(other.spy.requests).toEqual([
+    "list _claude_mirror_snapshots",
+    `read ${manifestPath(FIRST)}`,
+    "list _claude_mirror_blobs",
+  ]);
+  expect(await other.service.store(blobSource("f 3"))).toMatchObject({ sent: false });
+  const next = other.reopen();
+  await next.service.prepareToStore();
+  expect(next.spy.requests).toEqual(["list _claude_mirror_blobs"]);
+});
