@@ -24,6 +24,6 @@ function unlockFolders(folder: string): void {
   chmodSync(folder, 0o700);
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
-    if (lstatSync(path).isDirectory()) unlockFolders(path);
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) unlockFolders(path);
   }
 }

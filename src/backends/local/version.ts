@@ -9,8 +9,17 @@ const FINE_WINDOW_MS = 20;
 const COARSE_WINDOW_MS = 2020;
 
 /** How our own writes are dated: at least one window before now, so that any later change by anybody has another time. */
-const FINE_DATING = { agoMs: 2 * FINE_WINDOW_MS, stepMs: 1, burstMs: 0 };
-const COARSE_DATING = { agoMs: 2 * COARSE_WINDOW_MS, stepMs: 2000, burstMs: 60_000 };
+const FINE_DATING: Dating = { agoMs: 2 * FINE_WINDOW_MS, stepMs: 1, burstMs: 0 };
+const COARSE_DATING: Dating = { agoMs: 2 * COARSE_WINDOW_MS, stepMs: 2000, burstMs: 600_000 };
+
+export interface Dating {
+  /** How far before now. */
+  readonly agoMs: number;
+  /** What tells two times apart there. */
+  readonly stepMs: number;
+  /** Writes closer together than this are a burst: each is dated one step before the last. */
+  readonly burstMs: number;
+}
 
 export interface VersionOptions {
   /** False where inode numbers and change times are made up at each mount (FAT, SMB, FUSE). */
@@ -18,12 +27,12 @@ export interface VersionOptions {
 }
 
 /**
- * `size-mtime-ctime-inode`, times in whole milliseconds because Deno shows no finer ones; `size-mtime` where the rest
- * does not survive a remount.
+ * `size-mtime-ctime-inode`, mtime in whole milliseconds and ctime in whole seconds because Deno shows no finer ones;
+ * `size-mtime` where the rest does not survive a remount.
  */
 export function revOf(stat: BigIntStats, options: VersionOptions): Rev {
   const short = nativeHashOf(stat);
-  return (options.stableInodes ? `${short}-${toMs(stat.ctimeNs)}-${stat.ino}` : short) as Rev;
+  return (options.stableInodes ? `${short}-${stat.ctimeNs / 1_000_000_000n}-${stat.ino}` : short) as Rev;
 }
 
 /** `size-mtime`: what still holds when the disk is mounted elsewhere or copied with its times. */
@@ -52,7 +61,8 @@ export function remoteFile(path: RelPath, stat: BigIntStats, nowMs: number, opti
  */
 export async function dateFile(handle: FileHandle, nowMs: number, replaced: BigIntStats | undefined): Promise<void> {
   try {
-    await setTime(handle, chooseTime(nowMs, replaced, FINE_DATING));
+    const time = chooseTime(nowMs, replaced, FINE_DATING);
+    await setTime(handle, time % 1000 === 0 ? time - 1 : time);
     const { mtimeNs } = await handle.stat({ bigint: true });
     if (toMs(mtimeNs) % 1000 === 0) await setTime(handle, chooseTime(nowMs, replaced, COARSE_DATING));
   } catch {
@@ -60,12 +70,12 @@ export async function dateFile(handle: FileHandle, nowMs: number, replaced: BigI
   }
 }
 
-/** A time before now; within a burst of writes each is dated before the last, so that no two are equal. */
-export function chooseTime(nowMs: number, replaced: BigIntStats | undefined, dating: typeof FINE_DATING): number {
+/** A time before now, other than those of the file that is replaced and of the burst of writes that it belongs to. */
+export function chooseTime(nowMs: number, replaced: BigIntStats | undefined, dating: Dating): number {
   let time = Math.floor(nowMs) - dating.agoMs;
   const last = replaced === undefined ? undefined : toMs(replaced.mtimeNs);
   if (last !== undefined && last >= time - dating.burstMs && last <= nowMs) time = last - dating.stepMs;
-  return time % 1000 === 0 ? time - 1 : time;
+  return time;
 }
 
 /** Half a millisecond is added so that rounding to seconds in floating point stays within the millisecond. */
