@@ -10,6 +10,54 @@ export interface CommandEntry {
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  status: {
+    summary: "Show what differs between here and the remote",
+    load: async () => (await import("./commands/status.ts")).statusCommand,
+  },
+  push: {
+    summary: "Send local changes to the remote and take a snapshot",
+    load: async () => (await import("./commands/push.ts")).pushCommand,
+  },
+  pull: {
+    summary: "Fetch remote changes",
+    load: async () => (await import("./commands/pull.ts")).pullCommand,
+  },
+  sync: {
+    summary: "Pull, push and resolve conflicts in one go",
+    load: async () => (await import("./commands/sync.ts")).syncCommand,
+  },
+  diff: {
+    summary: "Show how a local file differs from the remote one",
+    load: async () => (await import("./commands/diff.ts")).diffCommand,
+  },
+  delete: {
+    summary: "Delete files on the remote",
+    load: async () => (await import("./commands/delete.ts")).deleteCommand,
+  },
+  snapshots: {
+    summary: "List the snapshots, newest first",
+    load: async () => (await import("./commands/snapshots.ts")).snapshotsCommand,
+  },
+  inspect: {
+    summary: "Show what a snapshot holds, without downloading it",
+    load: async () => (await import("./commands/inspect.ts")).inspectCommand,
+  },
+  history: {
+    summary: "List the snapshots that hold a file, and its versions",
+    load: async () => (await import("./commands/history.ts")).historyCommand,
+  },
+  restore: {
+    summary: "Bring files back from a snapshot",
+    load: async () => (await import("./commands/restore.ts")).restoreCommand,
+  },
+  log: {
+    summary: "Show who changed what and when, on all machines",
+    load: async () => (await import("./commands/log.ts")).logCommand,
+  },
+  trash: {
+    summary: "List, restore or empty the files that a run replaced or removed here",
+    load: async () => (await import("./commands/trash.ts")).trashCommand,
+  },
   "find-config": {
     summary: "Print the config file of the project that a folder belongs to",
     load: async () => (await import("./commands/find-config.ts")).findConfigCommand,

@@ -104,7 +104,14 @@ export type Action =
       readonly local: FileStat | "absent";
       readonly localSha256?: string;
     }
-  | { readonly kind: "delete-remote"; readonly path: RelPath; readonly remote: RemoteFile; readonly sha256?: string }
+  | {
+      readonly kind: "delete-remote";
+      readonly path: RelPath;
+      readonly remote: RemoteFile;
+      readonly sha256?: string;
+      /** The local file stays, or is removed by a step of its own; without it the local file must be absent. */
+      readonly localStays?: true;
+    }
   | { readonly kind: "delete-local"; readonly path: RelPath; readonly local: FileStat; readonly localSha256?: string }
   /** Both sides hold the same bytes: write it down. */
   | {

@@ -53,8 +53,9 @@ export async function removeRemote(action: DeleteRemoteAction, run: RunContext):
 }
 
 /** A folder of that name means that the file is gone. */
-function requireGone({ path }: DeleteRemoteAction, run: RunContext): void {
+function requireGone({ path, localStays }: DeleteRemoteAction, run: RunContext): void {
   run.root.requireRoot();
+  if (localStays) return;
   try {
     const found = lookAt(run.root.file(path));
     if (found === "absent" || found === "folder") return;

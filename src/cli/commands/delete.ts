@@ -1,0 +1,25 @@
+import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
+import { ALLOW_OPTION, runOptions, withProject } from "../project.ts";
+import { runAnswer } from "../run-answer.ts";
+
+export const deleteCommand = command({
+  name: "delete",
+  summary: "Delete files on the remote",
+  about: [
+    "The local files stay unless --local is given; then they go to the trash. A deleted file's content is kept in a snapshot.",
+  ],
+  positionals: [{ name: "FILES", help: "Files, folders or quoted globs.", many: true, completes: "file" }],
+  options: {
+    local: { kind: "flag", help: "Also move the local files to the trash." },
+    "dry-run": DRY_RUN_OPTION,
+    allow: ALLOW_OPTION,
+    config: CONFIG_OPTION,
+  },
+  examples: ["claude-mirror delete old.md", "claude-mirror delete 'drafts/**' --local"],
+  async run(ctx, { options, positionals }) {
+    const result = await withProject(ctx, { config: options.config }, (project) =>
+      project.delete({ ...runOptions(positionals, options), local: options.local ?? false }),
+    );
+    return runAnswer(ctx, result);
+  },
+});

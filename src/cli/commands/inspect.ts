@@ -1,0 +1,25 @@
+import { CONFIG_OPTION, command } from "../command.ts";
+import { withProject } from "../project.ts";
+
+export const inspectCommand = command({
+  name: "inspect",
+  summary: "Show what a snapshot holds, without downloading it",
+  positionals: [{ name: "TIMESTAMP", help: "A snapshot's name.", completes: "snapshot" }],
+  options: {
+    paths: { kind: "list", value: "GLOB", help: "Only files that match; may be given more than once." },
+    config: CONFIG_OPTION,
+  },
+  examples: ["claude-mirror inspect 2026-05-05T10-15-22Z --paths 'memory/**'"],
+  async run(ctx, { options, positionals }) {
+    const [timestamp = ""] = positionals;
+    const [inspection, { inspectLines }] = await Promise.all([
+      withProject(ctx, { config: options.config }, (project) => project.inspect(timestamp, options.paths)),
+      import("../../ui/render/inspect.ts"),
+    ]);
+    const { info, files } = inspection;
+    return {
+      result: { timestamp: info.timestamp, format: info.format, total_files: info.totalFiles, files },
+      lines: inspectLines(inspection, ctx.out.style),
+    };
+  },
+});

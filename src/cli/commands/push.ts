@@ -1,0 +1,26 @@
+import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
+import { ALLOW_OPTION, runOptions, withProject } from "../project.ts";
+import { runAnswer } from "../run-answer.ts";
+
+export const pushCommand = command({
+  name: "push",
+  summary: "Send local changes to the remote and take a snapshot",
+  about: [
+    "Uploads what is new or changed here and deletes on the remote what was deleted here. Conflicts are left for sync.",
+    "FILES are paths from the current folder, folders or quoted globs; everything when left out.",
+  ],
+  positionals: [{ name: "FILES", help: "Push only these.", optional: true, many: true, completes: "file" }],
+  options: {
+    "force-local": { kind: "flag", help: "Settle conflicts by what is here; the remote version goes to the trash." },
+    "dry-run": DRY_RUN_OPTION,
+    allow: ALLOW_OPTION,
+    config: CONFIG_OPTION,
+  },
+  examples: ["claude-mirror push", "claude-mirror push CLAUDE.md memory/notes.md", "claude-mirror push --dry-run"],
+  async run(ctx, { options, positionals }) {
+    const result = await withProject(ctx, { config: options.config }, (project) =>
+      project.push({ ...runOptions(positionals, options), forceLocal: options["force-local"] ?? false }),
+    );
+    return runAnswer(ctx, result);
+  },
+});

@@ -1,0 +1,63 @@
+import { resolve } from "node:path";
+import { restoreDoneLines, restorePlanLines } from "../../ui/render/restore.ts";
+import { CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
+import { EXIT } from "../exit.ts";
+import { withProject } from "../project.ts";
+
+export const restoreCommand = command({
+  name: "restore",
+  summary: "Bring files back from a snapshot",
+  about: [
+    "Restores the whole snapshot, or the files, folders and globs given. With --output the files are written there; otherwise into the project, after asking. What is replaced goes to the trash.",
+  ],
+  positionals: [
+    { name: "TIMESTAMP", help: "A snapshot's name (claude-mirror snapshots).", completes: "snapshot" },
+    {
+      name: "PATHS",
+      help: "Only these files, folders or quoted globs.",
+      optional: true,
+      many: true,
+      completes: "file",
+    },
+  ],
+  options: {
+    output: { kind: "text", value: "DIR", help: "Write there instead of into the project.", completes: "folder" },
+    yes: YES_OPTION,
+    "dry-run": DRY_RUN_OPTION,
+    config: CONFIG_OPTION,
+  },
+  examples: [
+    "claude-mirror restore 2026-03-05T10-30-00Z --output recovery",
+    "claude-mirror restore 2026-03-05T10-30-00Z memory/notes.md",
+  ],
+  async run(ctx, { options, positionals }) {
+    const [timestamp = "", ...patterns] = positionals;
+    const output = options.output === undefined ? {} : { output: resolve(ctx.cwd, options.output) };
+    return withProject(ctx, { config: options.config }, async (project): Promise<CommandResult> => {
+      const plan = await project.planRestore({ timestamp, patterns, ...output });
+      const changed = plan.items.filter((item) => item.kind !== "same");
+      if (options["dry-run"])
+        return { result: { dry_run: true, ...plan }, lines: restorePlanLines(plan, ctx.out.style) };
+      if (options.output === undefined && changed.length > 0 && !options.yes) {
+        const what = patterns.length === 0 ? "the entire snapshot" : `${changed.length} matching file(s)`;
+        const message = `This will overwrite ${what} in ${plan.target}. Continue?`;
+        if (!(await ctx.ask.confirm({ message, flag: "--yes", initial: false }))) {
+          return { result: { restored: [], aborted: true }, lines: ["Nothing was restored."], exit: EXIT.failed };
+        }
+      }
+      const summary = await project.restore(plan);
+      const failed = summary.items.filter((item) => item.status === "failed").length;
+      return {
+        result: {
+          dry_run: false,
+          timestamp: plan.timestamp,
+          format: plan.format,
+          target: plan.target,
+          files: summary.items,
+        },
+        lines: restoreDoneLines(summary, ctx.out.style),
+        exit: summary.interrupted ? EXIT.interrupted : failed > 0 ? EXIT.partial : EXIT.ok,
+      };
+    });
+  },
+});

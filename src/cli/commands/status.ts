@@ -1,0 +1,77 @@
+import type { StatusFile, StatusResult } from "../../project/model.ts";
+import { shortStatusLine, statusLines } from "../../ui/render/status.ts";
+import { CONFIG_OPTION, type CommandResult, command } from "../command.ts";
+import type { CommandContext } from "../context.ts";
+import { EXIT, type ExitCode } from "../exit.ts";
+import { withProject } from "../project.ts";
+
+export const statusCommand = command({
+  name: "status",
+  summary: "Show what differs between here and the remote",
+  about: ["Looks at both sides and changes nothing. Exit code 0 whatever it finds, unless --exit-code is given."],
+  options: {
+    short: { kind: "flag", help: "One line instead of the table." },
+    watch: { kind: "number", value: "N", min: 1, max: 3600, help: "Show again every N seconds until Ctrl-C." },
+    "exit-code": { kind: "flag", help: "Exit 4 with conflicts, 3 when anything else differs." },
+    config: CONFIG_OPTION,
+  },
+  examples: ["claude-mirror status", "claude-mirror status --short", "claude-mirror status --json --exit-code"],
+  async run(ctx, { options }): Promise<CommandResult> {
+    const look = () =>
+      withProject(ctx, { config: options.config }, (project) => answer(ctx, project.status(), options));
+    if (options.watch === undefined) return look();
+    for (;;) {
+      const { result, lines } = await look();
+      if (ctx.json) ctx.stdout.write(`${JSON.stringify({ version: 1, command: "status", result })}\n`);
+      else showAgain(ctx, lines ?? []);
+      await ctx.clock.sleep(options.watch * 1000, ctx.signal);
+    }
+  },
+});
+
+async function answer(
+  ctx: CommandContext,
+  looking: Promise<StatusResult>,
+  options: { readonly short: boolean | undefined; readonly "exit-code": boolean | undefined },
+): Promise<CommandResult> {
+  const status = await looking;
+  for (const notice of status.notices) ctx.note(notice);
+  return {
+    result: ctx.json ? statusJson(status) : null,
+    lines: options.short ? [shortStatusLine(status, ctx.out.style)] : statusLines(status, ctx.out.style),
+    exit: options["exit-code"] ? statusExit(status) : EXIT.ok,
+  };
+}
+
+function statusExit({ counts, differing }: StatusResult): ExitCode {
+  if (counts.conflict > 0) return EXIT.conflicts;
+  return differing.length > 0 ? EXIT.partial : EXIT.ok;
+}
+
+/** The shape of reference 3.3, with `deleted_remote` and `held` (decision 1). */
+function statusJson(status: StatusResult): object {
+  const { in_sync, local_ahead, remote_ahead, conflict, new_local, new_remote, deleted_local } = status.counts;
+  const { deleted_remote, held } = status.counts;
+  const files: StatusFile[] = [...status.files()];
+  return {
+    config_path: status.configFile,
+    summary: {
+      in_sync,
+      local_ahead,
+      remote_ahead,
+      conflict,
+      new_local,
+      new_remote,
+      deleted_local,
+      deleted_remote,
+      held,
+    },
+    files,
+    ...(status.held.length === 0 ? {} : { held: status.held }),
+  };
+}
+
+function showAgain(ctx: CommandContext, lines: readonly string[]): void {
+  if (ctx.out.isTTY) ctx.out.write("\u001b[H\u001b[2J");
+  for (const line of lines) ctx.print(line);
+}

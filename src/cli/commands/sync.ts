@@ -1,0 +1,40 @@
+import type { Strategy } from "../../sync/model.ts";
+import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
+import { askConflict } from "../conflict-prompt.ts";
+import { ALLOW_OPTION, runOptions, withProject } from "../project.ts";
+import { runAnswer } from "../run-answer.ts";
+
+export const syncCommand = command({
+  name: "sync",
+  summary: "Pull, push and resolve conflicts in one go",
+  about: [
+    "Uploads, downloads and deletes what is clear. In a terminal it asks about every conflict; elsewhere, and with --no-prompt, conflicts are left unless --strategy settles them.",
+    "keep-both keeps the two versions: one under the file's name, the other as a conflict copy next to it.",
+  ],
+  positionals: [{ name: "FILES", help: "Sync only these.", optional: true, many: true, completes: "file" }],
+  options: {
+    "no-prompt": { kind: "flag", help: "Never ask; conflicts are left unless --strategy is given." },
+    strategy: {
+      kind: "text",
+      value: "HOW",
+      choices: ["keep-local", "keep-remote", "keep-both", "skip"],
+      help: "Settle every conflict this way.",
+    },
+    "dry-run": DRY_RUN_OPTION,
+    allow: ALLOW_OPTION,
+    config: CONFIG_OPTION,
+  },
+  examples: ["claude-mirror sync", "claude-mirror sync --no-prompt --strategy keep-both"],
+  async run(ctx, { options, positionals }) {
+    const strategy = options.strategy as Strategy | undefined;
+    const asks = strategy === undefined && !options["no-prompt"] && !options["dry-run"] && ctx.ask.possible;
+    const result = await withProject(ctx, { config: options.config }, (project) =>
+      project.sync({
+        ...runOptions(positionals, options),
+        ...(strategy === undefined ? {} : { strategy }),
+        ...(asks ? { ask: (question) => askConflict(ctx, question) } : {}),
+      }),
+    );
+    return runAnswer(ctx, result);
+  },
+});

@@ -1,0 +1,47 @@
+import { resolve } from "node:path";
+import type { Project, RunOptions } from "../project/service.ts";
+import type { GuardName } from "../sync/model.ts";
+import type { Option } from "./command.ts";
+import type { CommandContext } from "./context.ts";
+
+/** The option that lifts guards, the same on every command that has one. */
+export const ALLOW_OPTION = {
+  kind: "list",
+  value: "GUARD",
+  choices: ["mass-delete", "empty-root", "remote-gone"] satisfies GuardName[],
+  help: "Go on although a guard refuses: mass-delete, empty-root or remote-gone.",
+  completes: "none",
+} as const satisfies Option;
+
+export interface OpenOptions {
+  /** `--config`, as typed. */
+  readonly config: string | undefined;
+  /** False for commands that look only and need no counters on the terminal. */
+  readonly progress?: boolean;
+}
+
+/** Opens the project the command is about, hands it over, and closes it whatever happens. */
+export async function withProject<T>(
+  ctx: CommandContext,
+  options: OpenOptions,
+  use: (project: Project) => Promise<T>,
+): Promise<T> {
+  const [{ openProject }, { openProgress }] = await Promise.all([import("../app.ts"), import("../ui/progress.ts")]);
+  const progress = options.progress === false || ctx.json ? undefined : openProgress(ctx.err, { clock: ctx.clock });
+  const config = options.config === undefined ? undefined : resolve(ctx.cwd, options.config);
+  const project = await openProject(ctx, { config, onEvent: (event) => progress?.event(event) });
+  try {
+    return await use(project);
+  } finally {
+    progress?.close();
+    await project.close();
+  }
+}
+
+/** The options that push, pull, sync and delete share. */
+export function runOptions(
+  files: readonly string[],
+  options: { readonly "dry-run": boolean | undefined; readonly allow: readonly string[] },
+): RunOptions {
+  return { files, dryRun: options["dry-run"] ?? false, allow: new Set(options.allow as readonly GuardName[]) };
+}

@@ -1,0 +1,31 @@
+import { basename } from "node:path";
+import { makeEvent } from "../activity/event.ts";
+import { appendEvents } from "../activity/log.ts";
+import type { EventAction, LogEvent } from "../activity/model.ts";
+import type { Due } from "../sync/marker.ts";
+import type { Parts } from "./parts.ts";
+
+/** Adds what a run did to the shared log. Never throws for the log's sake: returns what to tell the user. */
+export async function reportRun(parts: Parts, due: Due): Promise<readonly string[]> {
+  const events = eventsOf(parts, due);
+  if (events.length === 0) return [];
+  const { clock, signal } = parts.deps;
+  const result = await appendEvents(await parts.backend(), events, { clock, signal });
+  return result.kind === "appended" ? [] : [result.notice];
+}
+
+function eventsOf(parts: Parts, due: Due): LogEvent[] {
+  const { config, clock } = parts.deps;
+  const facts = { machine: config.machineName, user: config.user, project: basename(config.projectPath) };
+  const events: LogEvent[] = [];
+  const add = (action: EventAction, files: readonly string[]) => {
+    if (files.length > 0) events.push(makeEvent({ ...facts, action, files }, clock.now()));
+  };
+  if (due.command === "sync") add("sync", [...due.uploaded, ...due.downloaded, ...due.deletedLocal].sort());
+  else {
+    add("push", due.uploaded);
+    add("pull", [...due.downloaded, ...due.deletedLocal].sort());
+  }
+  add("delete", due.deletedRemote);
+  return events;
+}

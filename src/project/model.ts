@@ -1,0 +1,122 @@
+import type { LogEvent } from "../activity/model.ts";
+import type { GuardLevel } from "../backends/types.ts";
+import type { SnapshotFormat } from "../snapshots/model.ts";
+import type { ActionKind, ConflictKind, Held, ItemError, Status } from "../sync/model.ts";
+
+export type RunCommand = "push" | "pull" | "sync" | "delete";
+
+/** One path of `status`, in the shape of the `--json` result (reference 3.3). */
+export interface StatusFile {
+  readonly path: string;
+  readonly status: Status;
+  /** MD5 of the local file; null when it is absent or was not read. */
+  readonly local_hash: string | null;
+  /** The remote's own hash of the file. */
+  readonly remote_hash: string | null;
+  /** MD5 in the manifest. */
+  readonly manifest_hash: string | null;
+}
+
+export interface StatusResult {
+  readonly configFile: string;
+  readonly counts: Readonly<Record<Status, number>>;
+  /** What is not in sync, sorted by path. */
+  readonly differing: readonly StatusFile[];
+  readonly held: readonly Held[];
+  readonly notices: readonly string[];
+  /** Every path, in-sync ones included; computed only when iterated. */
+  readonly files: () => Iterable<StatusFile>;
+  /** Bytes still to go each way. */
+  readonly uploadBytes: number;
+  readonly downloadBytes: number;
+}
+
+export interface PlannedItem {
+  readonly path: string;
+  readonly action: ActionKind;
+}
+
+export interface FailedItem {
+  readonly path: string;
+  readonly action: ActionKind;
+  readonly error: ItemError;
+}
+
+export interface ConflictItem {
+  readonly path: string;
+  readonly kind: ConflictKind;
+}
+
+/** What `push`, `pull`, `sync` or `delete` did, or would do. */
+export interface RunResult {
+  readonly command: RunCommand;
+  readonly dryRun: boolean;
+  /** The steps, in order; with `dryRun` that is all there is. */
+  readonly planned: readonly PlannedItem[];
+  readonly uploaded: readonly string[];
+  readonly downloaded: readonly string[];
+  readonly deletedRemote: readonly string[];
+  readonly deletedLocal: readonly string[];
+  readonly adopted: readonly string[];
+  /** Conflict copies that were written. */
+  readonly copies: readonly string[];
+  readonly failed: readonly FailedItem[];
+  /** Conflicts that are left. */
+  readonly conflicts: readonly ConflictItem[];
+  readonly held: readonly Held[];
+  readonly inSync: number;
+  /** Bytes sent and received. */
+  readonly bytes: number;
+  readonly snapshot: { readonly timestamp: string; readonly format: SnapshotFormat } | null;
+  /** Where `pull --output` put the files. */
+  readonly output: string | null;
+  readonly notices: readonly string[];
+  readonly interrupted: boolean;
+}
+
+export type DiffResult =
+  | { readonly kind: "text"; readonly path: string; readonly local: string; readonly remote: string }
+  | { readonly kind: "binary"; readonly path: string; readonly localBytes: number; readonly remoteBytes: number }
+  | { readonly kind: "one-sided"; readonly path: string; readonly side: "local" | "remote" }
+  | { readonly kind: "equal"; readonly path: string };
+
+export interface LogResult {
+  /** Newest first. */
+  readonly events: readonly LogEvent[];
+  readonly notices: readonly string[];
+}
+
+export type CheckState = "ok" | "warning" | "failed";
+
+/** One finding of `doctor`. */
+export interface Check {
+  readonly name: string;
+  readonly state: CheckState;
+  readonly detail: string;
+  /** The exact next step, when there is one. */
+  readonly advice?: string;
+}
+
+export interface DoctorResult {
+  readonly configFile: string | null;
+  readonly guard: GuardLevel | null;
+  readonly checks: readonly Check[];
+}
+
+/** A conflict as it is put to a person: both contents, bytes end to end. */
+export interface ConflictQuestion {
+  readonly path: string;
+  readonly kind: ConflictKind;
+  /** Undefined where that side deleted the file. */
+  readonly local: Uint8Array | undefined;
+  readonly remote: Uint8Array | undefined;
+  readonly binary: boolean;
+}
+
+export type ConflictAnswer =
+  | { readonly kind: "keep-local" }
+  | { readonly kind: "keep-remote" }
+  | { readonly kind: "keep-both" }
+  /** What the editor left: becomes the file on both sides. */
+  | { readonly kind: "content"; readonly bytes: Uint8Array }
+  | { readonly kind: "skip" };

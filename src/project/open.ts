@@ -1,0 +1,108 @@
+import * as fs from "node:fs";
+import { UsageError } from "../lib/errors.ts";
+import { openSnapshots, type SnapshotService } from "../snapshots/service.ts";
+import { selectPath } from "../sync/select.ts";
+import { openSync } from "../sync/service.ts";
+import { openTrash } from "../sync/trash.ts";
+import { deleteFiles } from "./delete.ts";
+import { diffFile } from "./diff.ts";
+import { readActivity } from "./log.ts";
+import type { Parts } from "./parts.ts";
+import { pullInto } from "./pull-output.ts";
+import { planRestoreInto, restoreFiles } from "./restore.ts";
+import { type RunRequest, runTransfer } from "./run.ts";
+import type { Project, ProjectDeps } from "./service.ts";
+import { projectStatus } from "./status.ts";
+
+/** Opens one project. Nothing is read or asked until it is needed. Throws UsageError when its folder is missing. */
+export function openProject(deps: ProjectDeps): Project {
+  const parts = openParts(deps);
+  const run = (request: Omit<RunRequest, "strategy" | "ask">) => runTransfer(parts, request);
+  const options = { signal: deps.signal };
+  return {
+    config: deps.config,
+    trash: parts.trash,
+    status: () => projectStatus(parts),
+    push: ({ forceLocal, ...rest }) => run({ ...rest, command: "push", mode: { kind: "push", forceLocal } }),
+    pull: ({ output, ...rest }) =>
+      output === undefined
+        ? run({ ...rest, command: "pull", mode: { kind: "pull" } })
+        : pullInto(parts, { ...rest, output }),
+    sync: (request) => runTransfer(parts, { ...request, command: "sync", mode: { kind: "sync" } }),
+    delete: (request) => deleteFiles(parts, request),
+    diff: (file) => diffFile(parts, file),
+    snapshots: async () => (await parts.snapshots()).list(options),
+    inspect: async (timestamp, patterns) => (await parts.snapshots()).inspect(timestamp, patterns, options),
+    history: async (file) =>
+      (await parts.snapshots()).history(selectPath(file, { root: parts.root, cwd: deps.cwd }), options),
+    planRestore: (request) => planRestoreInto(parts, request),
+    restore: (plan) => restoreFiles(parts, plan),
+    log: (limit) => readActivity(parts, limit),
+    close: async () => parts.close(),
+  };
+}
+
+interface OpenParts extends Parts {
+  close(): Promise<void>;
+}
+
+function openParts(deps: ProjectDeps): OpenParts {
+  const root = realRoot(deps.config.projectPath, deps.config.file);
+  const { config, clock, stateFolder } = deps;
+  let opened: ReturnType<ProjectDeps["openBackend"]> | undefined;
+  const backend = () => {
+    opened ??= deps.openBackend();
+    return opened;
+  };
+  let rooms: Promise<SnapshotService> | undefined;
+  const snapshots = () => {
+    rooms ??= backend().then((it) =>
+      openSnapshots({ backend: it, stateFolder, clock, workers: config.parallelWorkers }),
+    );
+    return rooms;
+  };
+  const trash = openTrash(deps.trashFolder, { clock, root });
+  const { filePatterns, excludePatterns, parallelWorkers: workers } = config;
+  const sync = openSync({
+    ...deps,
+    root,
+    trash,
+    backend,
+    backendKind: config.backend,
+    filePatterns,
+    excludePatterns,
+    workers,
+  });
+  return {
+    deps,
+    root,
+    sync,
+    trash,
+    backend,
+    snapshots,
+    async snapshotHooks() {
+      const service = await snapshots();
+      const heldBySnapshot = (sha256: string) => service.holds(sha256);
+      if (config.snapshotFormat !== "blobs") return { heldBySnapshot };
+      return {
+        heldBySnapshot,
+        beforeUpload: async (content, signal) => (await service.store(content, signal ? { signal } : {})).path,
+      };
+    },
+    async close() {
+      if (opened === undefined) return;
+      const open = await opened.catch(() => undefined);
+      await open?.close();
+    },
+  };
+}
+
+function realRoot(projectPath: string, configFile: string): string {
+  try {
+    return fs.realpathSync(projectPath);
+  } catch {
+    throw new UsageError(`cannot open the project folder "${projectPath}": it is missing or unreadable`, {
+      hint: `If its disk is not mounted, mount it; if it has moved, correct project_path in ${configFile}.`,
+    });
+  }
+}

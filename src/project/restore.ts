@@ -1,0 +1,31 @@
+import { NotFoundError } from "../backends/errors.ts";
+import type { RestorePlan } from "../snapshots/model.ts";
+import { withProjectLock } from "./lock.ts";
+import type { Parts } from "./parts.ts";
+import type { RestoreRequest, RestoreSummary } from "./service.ts";
+
+/** What restoring would do. Throws NotFoundError when nothing in the snapshot matches. */
+export async function planRestoreInto(parts: Parts, request: RestoreRequest): Promise<RestorePlan> {
+  const { timestamp, patterns, output } = request;
+  const { signal } = parts.deps;
+  const plan = await (await parts.snapshots()).planRestore(timestamp, patterns, output ?? parts.root, { signal });
+  if (plan.items.length > 0 || patterns.length === 0) return plan;
+  throw new NotFoundError(`nothing in snapshot ${timestamp} matches ${patterns.map((one) => `"${one}"`).join(", ")}`, {
+    hint: `claude-mirror inspect ${timestamp} lists what it holds.`,
+  });
+}
+
+/** Restores what was planned. What it replaces in the project goes to the trash; elsewhere it is asked for by the target. */
+export async function restoreFiles(parts: Parts, plan: RestorePlan): Promise<RestoreSummary> {
+  const snapshots = await parts.snapshots();
+  const { signal } = parts.deps;
+  const restore = async (): Promise<RestoreSummary> => {
+    const report = await snapshots.executeRestore(plan, {
+      signal,
+      keep: (file, path) =>
+        void parts.trash.keepCopy(file, { path, reason: `replaced by restore of ${plan.timestamp}` }),
+    });
+    return { plan, items: report.outcomes, interrupted: report.interrupted };
+  };
+  return plan.target === parts.root ? withProjectLock(parts, "restore", restore) : restore();
+}

@@ -1,0 +1,149 @@
+import { RefusedError } from "../lib/errors.ts";
+import type { RelPath } from "../lib/path.ts";
+import type { Look } from "../sync/look.ts";
+import type { Action, GuardName, ItemOutcome, Plan, PlanMode, Strategy } from "../sync/model.ts";
+import type { SyncService } from "../sync/service.ts";
+import { reportRun } from "./activity.ts";
+import { settleConflicts } from "./conflicts.ts";
+import { withProjectLock } from "./lock.ts";
+import type { ConflictAnswer, ConflictQuestion, RunCommand, RunResult } from "./model.ts";
+import type { Parts } from "./parts.ts";
+import { snapshotAfter, snapshotBefore } from "./snapshot-run.ts";
+
+/** What one run is asked to do. */
+export interface RunRequest {
+  readonly command: RunCommand;
+  readonly mode: PlanMode;
+  readonly files: readonly string[];
+  readonly dryRun: boolean;
+  readonly allow: ReadonlySet<GuardName>;
+  readonly strategy?: Strategy;
+  readonly ask?: (question: ConflictQuestion) => Promise<ConflictAnswer>;
+  /** Replaces the plan by the steps of another command over the same look. */
+  readonly replan?: (look: Look, plan: Plan) => Plan;
+}
+
+/**
+ * observe, plan, guard, execute, record, in that order (design 2). A dry run holds no lock and no writer: it ends
+ * before the first effect. Throws RefusedError when a guard says no.
+ */
+export async function runTransfer(parts: Parts, request: RunRequest): Promise<RunResult> {
+  if (request.dryRun) return dryRun(parts, request);
+  return withProjectLock(parts, request.command, async () => {
+    const due = await parts.sync.recover();
+    const { plan, look } = await planRun(parts, request);
+    const settled = await settleConflicts(parts, request, { plan, look });
+    refuse(parts.sync, settled, look, request.allow);
+    if (settled.actions.length === 0 && due === undefined) {
+      parts.sync.remember(look);
+      return resultOf(request, settled, look, NOTHING_DONE);
+    }
+    return carryOut(parts, request, { plan: settled, look });
+  });
+}
+
+async function dryRun(parts: Parts, request: RunRequest): Promise<RunResult> {
+  const { plan, look } = await planRun(parts, request);
+  refuse(parts.sync, plan, look, request.allow);
+  return resultOf(request, plan, look, NOTHING_DONE);
+}
+
+async function planRun(parts: Parts, request: RunRequest): Promise<{ readonly plan: Plan; readonly look: Look }> {
+  const look = await parts.sync.look({ files: request.files, cache: !request.dryRun });
+  const settle = request.strategy === undefined ? {} : { settle: () => request.strategy as Strategy };
+  const plan = await parts.sync.plan(look, { mode: request.mode, ...settle });
+  return { plan: request.replan?.(look, plan) ?? plan, look };
+}
+
+function refuse(sync: SyncService, plan: Plan, look: Look, allow: ReadonlySet<GuardName>): void {
+  const [first, ...more] = sync.guard(plan, look, allow);
+  if (first === undefined) return;
+  throw new RefusedError(first.guard, [first, ...more].map((refusal) => refusal.message).join("\n"));
+}
+
+interface Done {
+  readonly items: readonly ItemOutcome[];
+  readonly interrupted: boolean;
+  readonly notices: readonly string[];
+  readonly snapshot: RunResult["snapshot"];
+  readonly snapshotFailed?: ItemOutcome;
+}
+
+const NOTHING_DONE: Done = { items: [], interrupted: false, notices: [], snapshot: null };
+
+async function carryOut(
+  parts: Parts,
+  request: RunRequest,
+  { plan, look }: { readonly plan: Plan; readonly look: Look },
+): Promise<RunResult> {
+  const notices: string[] = [];
+  const changes = plan.actions.some((action) => action.kind !== "adopt" && action.kind !== "forget");
+  if (changes) {
+    await warmBlobs(parts, plan);
+    await snapshotBefore(parts, request.command, plan);
+    parts.sync.begin(request.command, plan);
+  }
+  const outcome = await parts.sync.execute(plan, await parts.snapshotHooks());
+  parts.sync.record(look);
+  const done: Done = { items: outcome.items, interrupted: outcome.interrupted, notices, snapshot: null };
+  if (outcome.interrupted) return resultOf(request, plan, look, done);
+  const closed = await closeRun(parts, notices);
+  return resultOf(request, plan, look, { ...done, ...closed });
+}
+
+/** From this many bodies on it pays to find out first which blob folders exist. */
+const MANY = 16;
+
+async function warmBlobs(parts: Parts, plan: Plan): Promise<void> {
+  const uploads = plan.actions.filter((action) => action.kind === "upload").length;
+  if (uploads < MANY || parts.deps.config.snapshotFormat !== "blobs") return;
+  await (await parts.snapshots()).warm({ signal: parts.deps.signal });
+}
+
+/** Snapshot and log entry of all that has changed since the last run that got this far. */
+async function closeRun(parts: Parts, notices: string[]): Promise<Pick<Done, "snapshot" | "snapshotFailed">> {
+  const due = parts.sync.due();
+  if (due === undefined) return { snapshot: null };
+  const after = await snapshotAfter(parts, due);
+  notices.push(...(await reportRun(parts, due)));
+  if (after.kind === "failed") return { snapshot: null, snapshotFailed: after.outcome };
+  parts.sync.end();
+  return { snapshot: after.snapshot };
+}
+
+function resultOf(request: RunRequest, plan: Plan, look: Look, done: Done): RunResult {
+  const ok = done.items.filter((item) => item.status === "done");
+  const paths = (kind: Action["kind"]): string[] =>
+    [...new Set(ok.filter((item) => item.action === kind).map((item) => item.path as string))].sort();
+  const failed = [
+    ...done.items.filter((item) => item.status === "failed"),
+    ...(done.snapshotFailed ? [done.snapshotFailed] : []),
+  ];
+  const copies = new Map(
+    plan.actions.flatMap((action) => (action.kind === "keep-both" ? [[action.path, action.copy] as const] : [])),
+  );
+  return {
+    command: request.command,
+    dryRun: request.dryRun,
+    planned: plan.actions.map(({ path, kind }) => ({ path, action: kind })),
+    uploaded: paths("upload"),
+    downloaded: paths("download"),
+    deletedRemote: paths("delete-remote"),
+    deletedLocal: paths("delete-local"),
+    adopted: paths("adopt"),
+    copies: paths("keep-both").map((path) => copies.get(path as RelPath) ?? path),
+    failed: failed.map(({ path, action, error }) => ({
+      path,
+      action,
+      error: error ?? { class: "UNKNOWN", message: "failed" },
+    })),
+    conflicts: plan.conflicts.map(({ path, kind }) => ({ path, kind })),
+    held: plan.held,
+    inSync: plan.counts.in_sync,
+    bytes: ok.reduce((sum, item) => sum + (item.bytes ?? 0), 0),
+    snapshot: done.snapshot,
+    output: null,
+    notices: [...look.notices, ...done.notices],
+    interrupted: done.interrupted,
+  };
+}

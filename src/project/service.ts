@@ -1,0 +1,85 @@
+import type { Backend } from "../backends/types.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { ProjectConfig } from "../settings/model.ts";
+import type { History, Inspection, RestoreOutcome, RestorePlan, SnapshotInfo } from "../snapshots/model.ts";
+import type { GuardName, Strategy, SyncEvent } from "../sync/model.ts";
+import type { Trash } from "../sync/trash.ts";
+import type { ConflictAnswer, ConflictQuestion, DiffResult, LogResult, RunResult, StatusResult } from "./model.ts";
+
+/** What a project is made of; `app.ts` puts it together. */
+export interface ProjectDeps {
+  readonly config: ProjectConfig;
+  /** Opens the remote, wrapped in retry, pause, limit and log. Called at most once, when first needed. */
+  readonly openBackend: () => Promise<Backend>;
+  /** Absolute path of the folder for what this machine knows about the project. Losing it costs time only. */
+  readonly stateFolder: string;
+  readonly trashFolder: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Where FILES are relative to. */
+  readonly cwd: string;
+  readonly onEvent: (event: SyncEvent) => void;
+}
+
+export interface RunOptions {
+  /** As typed; empty means everything. */
+  readonly files: readonly string[];
+  readonly dryRun: boolean;
+  /** Guards that were lifted. */
+  readonly allow: ReadonlySet<GuardName>;
+}
+
+export interface PushOptions extends RunOptions {
+  readonly forceLocal: boolean;
+}
+
+export interface PullOptions extends RunOptions {
+  /** Absolute folder to put copies in; project and manifest stay as they are. */
+  readonly output?: string;
+}
+
+export interface SyncOptions extends RunOptions {
+  readonly strategy?: Strategy;
+  /** Asked for every conflict when there is no strategy. */
+  readonly ask?: (question: ConflictQuestion) => Promise<ConflictAnswer>;
+}
+
+export interface DeleteOptions {
+  readonly files: readonly string[];
+  readonly dryRun: boolean;
+  /** Also remove the local files (into the trash). */
+  readonly local: boolean;
+  readonly allow: ReadonlySet<GuardName>;
+}
+
+export interface RestoreRequest {
+  readonly timestamp: string;
+  readonly patterns: readonly string[];
+  /** Absolute folder; the project itself when left out. */
+  readonly output?: string;
+}
+
+export interface RestoreSummary {
+  readonly plan: RestorePlan;
+  readonly items: readonly RestoreOutcome[];
+  readonly interrupted: boolean;
+}
+
+/** The use cases of one project. Each throws typed errors; `cli/exit.ts` knows them. */
+export interface Project {
+  readonly config: ProjectConfig;
+  readonly trash: Trash;
+  status(): Promise<StatusResult>;
+  push(options: PushOptions): Promise<RunResult>;
+  pull(options: PullOptions): Promise<RunResult>;
+  sync(options: SyncOptions): Promise<RunResult>;
+  delete(options: DeleteOptions): Promise<RunResult>;
+  diff(file: string): Promise<DiffResult>;
+  snapshots(): Promise<readonly SnapshotInfo[]>;
+  inspect(timestamp: string, patterns: readonly string[]): Promise<Inspection>;
+  history(file: string): Promise<History>;
+  planRestore(request: RestoreRequest): Promise<RestorePlan>;
+  restore(plan: RestorePlan): Promise<RestoreSummary>;
+  log(limit: number): Promise<LogResult>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,46 @@
+import type { Row, Status } from "../sync/model.ts";
+import type { StatusFile, StatusResult } from "./model.ts";
+import type { Parts } from "./parts.ts";
+
+/** Looks at both sides and changes nothing but caches. */
+export async function projectStatus(parts: Parts): Promise<StatusResult> {
+  const look = await parts.sync.look({ files: [], cache: true });
+  const plan = await parts.sync.plan(look, { mode: { kind: "status" } });
+  parts.sync.remember(look);
+  const statuses = new Map(plan.statuses.map(({ path, status }) => [path, status]));
+  const rows = new Map(look.rows.map((row) => [row.path, row]));
+  const fileOf = (row: Row): StatusFile => statusFile(row, statuses.get(row.path) ?? "in_sync");
+  let uploadBytes = 0;
+  let downloadBytes = 0;
+  for (const { path, status } of plan.statuses) {
+    const row = rows.get(path);
+    if ((status === "local_ahead" || status === "new_local") && row?.local.kind === "file")
+      uploadBytes += row.local.stat.size;
+    if ((status === "remote_ahead" || status === "new_remote") && row?.remote.kind === "file") {
+      downloadBytes += row.remote.file.size;
+    }
+  }
+  return {
+    configFile: parts.deps.config.file,
+    counts: plan.counts,
+    differing: plan.statuses.map(({ row }) => fileOf(rows.get(row.path) ?? row)),
+    held: plan.held,
+    notices: look.notices,
+    files: function* () {
+      for (const row of look.everything()) if (row.inScope) yield fileOf(rows.get(row.path) ?? row);
+    },
+    uploadBytes,
+    downloadBytes,
+  };
+}
+
+function statusFile({ path, local, remote, base }: Row, status: Status): StatusFile {
+  const unchanged = local.kind === "file" && !local.changed ? base?.md5 : undefined;
+  return {
+    path,
+    status,
+    local_hash: local.kind === "file" ? (local.hash?.md5 ?? unchanged ?? null) : null,
+    remote_hash: remote.kind === "file" ? remote.file.nativeHash : null,
+    manifest_hash: base?.md5 ?? null,
+  };
+}

@@ -1,0 +1,164 @@
+import * as fs from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { comparePaths, type RelPath } from "../lib/path.ts";
+import type { SyncFiles } from "./files.ts";
+import { readHashCache } from "./hash-cache.ts";
+import { type Replayed, replayJournal } from "./journal.ts";
+import { fileStat, sameContentStat } from "./local-file.ts";
+import { baseFromManifest } from "./manifest.ts";
+import { type ManifestResult, readManifest } from "./manifest-file.ts";
+import type { BaseEntry, FileStat } from "./model.ts";
+import { type IndexRow, loadIndex, type StateIndex } from "./state-index.ts";
+import { writeIndex } from "./write-index.ts";
+
+/** What this machine remembers of a project: the merge base and the digests of local files. */
+export interface Base {
+  readonly index: StateIndex;
+  readonly manifest: ManifestResult["kind"];
+  /** What an interrupted run left in its journal; already part of `index`. */
+  readonly journal: Replayed;
+  readonly notices: readonly string[];
+}
+
+export interface LoadBaseOptions {
+  readonly files: SyncFiles;
+  /** The backend's canonical form of a `synced_remote_hash`; only asked for when the shared manifest has to be read. */
+  readonly canonicalHash: () => Promise<(stored: string) => string>;
+  /** False for a dry run, which leaves even the caches alone. */
+  readonly cache: boolean;
+  /** Now, milliseconds since 1970. */
+  readonly now: number;
+}
+
+/**
+ * Loads the merge base. Our own index is believed while the shared manifest still is the file it was made from and no
+ * journal is left; otherwise the manifest is read, enriched by what the index knows, and the journal laid over it.
+ */
+export async function loadBase(options: LoadBaseOptions): Promise<Base> {
+  const { files } = options;
+  const index = loadIndex(files.index);
+  const signature = manifestStat(files.manifest);
+  const journal = replayJournal(files.journal);
+  const known = index !== undefined && sameManifest(index.manifest, signature);
+  if (known && journal.base.size === 0) {
+    return { index, manifest: signature === undefined ? "missing" : "ok", journal, notices: [] };
+  }
+  return rebuild(options, { index, signature, journal });
+}
+
+/** The manifest's identity as the index records it; undefined when there is none. */
+export function manifestStat(file: string): FileStat | undefined {
+  const stat = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? undefined : fileStat(stat);
+}
+
+function sameManifest(a: FileStat | undefined, b: FileStat | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : sameContentStat(a, b);
+}
+
+interface Sources {
+  readonly index: StateIndex | undefined;
+  readonly signature: FileStat | undefined;
+  readonly journal: Replayed;
+}
+
+async function rebuild(options: LoadBaseOptions, { index, signature, journal }: Sources): Promise<Base> {
+  const { files } = options;
+  const canonical = await options.canonicalHash();
+  const entries = new Map<RelPath, BaseEntry>();
+  const result = readManifest(files.manifest, (path, entry) => {
+    entries.set(path, baseFromManifest(path, entry, canonical));
+  });
+  if (result.kind === "corrupt" || result.kind === "future") entries.clear();
+  addKnownDigests(entries, files.hashCache);
+  for (const [path, entry] of entries) entries.set(path, enriched(entry, index));
+  for (const [path, base] of journal.base) {
+    if (base === undefined) entries.delete(path);
+    else entries.set(path, base);
+  }
+  const rows = mergeRows(entries, index, journal);
+  const header = {
+    hashedSinceMs: index?.hashedSinceMs ?? options.now,
+    meta: index?.meta ?? "",
+    ...(signature && { manifest: signature }),
+  };
+  const load = (file: string) => {
+    writeIndex(file, rows, header);
+    const loaded = loadIndex(file);
+    if (loaded === undefined) throw new Error(`could not read back the index just written to "${file}"`);
+    return loaded;
+  };
+  const cached = options.cache && journal.base.size === 0;
+  return {
+    index: cached ? load(files.index) : inTemporary(load),
+    manifest: result.kind,
+    journal,
+    notices: noticesOf(result),
+  };
+}
+
+/** What our index knows beyond the manifest holds while both speak of the same agreement. */
+function enriched(entry: BaseEntry, index: StateIndex | undefined): BaseEntry {
+  const row = index?.find(entry.path) ?? -1;
+  const known = row < 0 ? undefined : index?.baseAt(row);
+  if (known === undefined || known.md5 !== entry.md5 || known.nativeHash !== entry.nativeHash) return entry;
+  return { ...known, remoteId: entry.remoteId, syncedAt: entry.syncedAt };
+}
+
+/** Their hash cache knows the SHA-256 that goes with an MD5. */
+function addKnownDigests(entries: Map<RelPath, BaseEntry>, hashCache: string): void {
+  if (entries.size === 0) return;
+  readHashCache(hashCache, ({ path, md5, sha256 }) => {
+    const entry = entries.get(path);
+    if (entry && sha256 !== undefined && md5 !== undefined && md5 === entry.md5)
+      entries.set(path, { ...entry, sha256 });
+  });
+}
+
+function mergeRows(
+  entries: ReadonlyMap<RelPath, BaseEntry>,
+  index: StateIndex | undefined,
+  journal: Replayed,
+): IndexRow[] {
+  const rows: IndexRow[] = [];
+  const seen = new Set<RelPath>();
+  for (let row = 0; row < (index?.length ?? 0); row++) {
+    const old = index?.rowAt(row);
+    if (old === undefined) continue;
+    const base = entries.get(old.path);
+    const local = journal.local.get(old.path) ?? (index?.isSettled(row) ? old.local : undefined);
+    seen.add(old.path);
+    if (base || local) rows.push({ path: old.path, ...(base && { base }), ...(local && { local }) });
+  }
+  for (const [path, base] of entries) {
+    if (seen.has(path)) continue;
+    const local = journal.local.get(path);
+    rows.push({ path, base, ...(local && { local }) });
+  }
+  return rows.sort((a, b) => comparePaths(a.path, b.path));
+}
+
+function inTemporary(load: (file: string) => StateIndex): StateIndex {
+  const folder = mkdtempSync(join(tmpdir(), "claude-mirror-index-"));
+  try {
+    return load(join(folder, "index.bin"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function noticesOf(result: ManifestResult): string[] {
+  if (result.kind === "corrupt") {
+    return [
+      `The manifest cannot be read (${result.reason}): what is equal on both sides will be recorded anew, what differs is a conflict.`,
+    ];
+  }
+  if (result.kind === "ok" && result.unsafe.length > 0) {
+    return [
+      `Ignored ${result.unsafe.length} manifest entries that point outside the project: ${result.unsafe.slice(0, 3).join(", ")}`,
+    ];
+  }
+  return [];
+}

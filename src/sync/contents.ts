@@ -1,0 +1,33 @@
+import type { Backend, RemoteFile } from "../backends/types.ts";
+import { hasher } from "../lib/hash.ts";
+import { drain } from "../lib/streams.ts";
+import type { ContentHash } from "./model.ts";
+
+/** Reads a remote file through and digests it; nothing is kept. Throws StaleError when it is another version by now. */
+export async function remoteHash(
+  backend: Backend,
+  file: RemoteFile,
+  options: { readonly signal: AbortSignal },
+): Promise<ContentHash> {
+  const { body } = await backend.read(file.path, { expect: file.rev, signal: options.signal });
+  const md5 = hasher("md5");
+  const sha256 = hasher("sha256");
+  await drain(
+    body,
+    (chunk) => {
+      md5.update(chunk);
+      sha256.update(chunk);
+    },
+    options,
+  );
+  return { md5: md5.hex(), sha256: sha256.hex() };
+}
+
+/** Whether the server's own checksums settle the question; undefined when it has none that we can compare. */
+export function sameByChecksum(file: RemoteFile, hash: ContentHash): boolean | undefined {
+  for (const { kind, value } of file.checksums ?? []) {
+    if (kind === "sha256") return value === hash.sha256;
+    if (kind === "md5") return value === hash.md5;
+  }
+  return undefined;
+}

@@ -1,0 +1,62 @@
+import * as fs from "node:fs";
+import { RESERVED_FOLDERS } from "../backends/layout.ts";
+import type { Backend, Listing, ListOptions, RemoteFile } from "../backends/types.ts";
+import { writeAtomic } from "../lib/fs.ts";
+import { parseRelPath } from "../lib/path.ts";
+
+interface CachedListing {
+  readonly version: 1;
+  readonly listing: Listing;
+}
+
+export interface ListRemoteOptions extends Omit<ListOptions, "skip" | "shallow"> {
+  /** Where the last listing is kept; used only with a backend that can say what changed since. */
+  readonly file: string;
+  /** False leaves the file alone. */
+  readonly cache: boolean;
+}
+
+/** Lists the project's files on the remote, in one request where the backend knows that nothing has changed. */
+export async function listRemote(backend: Backend, options: ListRemoteOptions): Promise<Listing> {
+  const { file, cache, ...call } = options;
+  const known = backend.changes === undefined ? undefined : readCached(file);
+  if (known?.cursor !== undefined && backend.changes !== undefined) {
+    const changes = await backend.changes(known.cursor, call.signal ? { signal: call.signal } : {});
+    if (changes.kind === "none") return known;
+    if (changes.kind === "some") {
+      const listing = applyChanges(known, changes);
+      if (cache) writeCached(file, listing);
+      return listing;
+    }
+  }
+  const listing = await backend.list("", { ...call, skip: RESERVED_FOLDERS });
+  if (cache && listing.cursor !== undefined) writeCached(file, listing);
+  return listing;
+}
+
+function applyChanges(
+  known: Listing,
+  changes: { readonly changed: readonly RemoteFile[]; readonly removed: readonly string[]; readonly cursor: string },
+): Listing {
+  const files = new Map(known.files.map((file) => [file.path as string, file]));
+  for (const path of changes.removed) {
+    files.delete(path);
+    for (const other of files.keys()) if (other.startsWith(`${path}/`)) files.delete(other);
+  }
+  for (const file of changes.changed) files.set(file.path, file);
+  return { ...known, files: [...files.values()], cursor: changes.cursor };
+}
+
+function readCached(file: string): Listing | undefined {
+  try {
+    const cached = JSON.parse(fs.readFileSync(file, "utf8")) as CachedListing;
+    const sound = cached.version === 1 && cached.listing.files.every(({ path }) => parseRelPath(path) !== undefined);
+    return sound ? cached.listing : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function writeCached(file: string, listing: Listing): void {
+  writeAtomic(file, JSON.stringify({ version: 1, listing } satisfies CachedListing), { mode: 0o600, durable: false });
+}

@@ -1,0 +1,64 @@
+import * as fs from "node:fs";
+import { writeAtomic } from "../lib/fs.ts";
+import { parseRelPath, type RelPath } from "../lib/path.ts";
+import type { ActionKind, Plan } from "./model.ts";
+
+/** What a run has set out to do, kept until its snapshot and its log entry are made. */
+export interface Marker {
+  readonly command: string;
+  readonly planned: ReadonlyMap<RelPath, ActionKind>;
+}
+
+/** What has changed since the last snapshot and log entry, paths sorted. */
+export interface Due {
+  readonly command: string;
+  readonly uploaded: readonly RelPath[];
+  readonly downloaded: readonly RelPath[];
+  readonly deletedRemote: readonly RelPath[];
+  readonly deletedLocal: readonly RelPath[];
+}
+
+export function readMarker(file: string): Marker | undefined {
+  try {
+    const raw = JSON.parse(fs.readFileSync(file, "utf8")) as { command: string; planned: [string, ActionKind][] };
+    const planned = new Map<RelPath, ActionKind>();
+    for (const [text, kind] of raw.planned) {
+      const path = parseRelPath(text);
+      if (path !== undefined) planned.set(path, kind);
+    }
+    return { command: String(raw.command), planned };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Adds a run's plan to what an earlier run left unfinished. */
+export function writeMarker(file: string, command: string, plan: Plan): void {
+  const planned = new Map(readMarker(file)?.planned);
+  for (const action of plan.actions) {
+    if (action.kind === "adopt" || action.kind === "forget") continue;
+    planned.set(action.path, action.kind);
+    if (action.kind === "keep-both") planned.set(action.copy, "upload");
+  }
+  writeAtomic(file, JSON.stringify({ command, planned: [...planned] }), { mode: 0o600 });
+}
+
+export function clearMarker(file: string): void {
+  fs.rmSync(file, { force: true });
+}
+
+/** The planned steps that were confirmed. */
+export function dueOf(marker: Marker, isConfirmed: (path: RelPath) => boolean): Due {
+  const paths = (...kinds: ActionKind[]) =>
+    [...marker.planned]
+      .filter(([path, kind]) => kinds.includes(kind) && isConfirmed(path))
+      .map(([path]) => path)
+      .sort();
+  return {
+    command: marker.command,
+    uploaded: paths("upload", "keep-both"),
+    downloaded: paths("download"),
+    deletedRemote: paths("delete-remote"),
+    deletedLocal: paths("delete-local"),
+  };
+}

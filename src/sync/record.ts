@@ -1,0 +1,94 @@
+import type { BackendKind } from "../backends/types.ts";
+import { comparePaths, type RelPath } from "../lib/path.ts";
+import { type Base, manifestStat } from "./base.ts";
+import type { SyncFiles } from "./files.ts";
+import { type HashCacheRow, writeHashCache } from "./hash-cache.ts";
+import type { Learned } from "./look.ts";
+import { rewriteManifest, setCorruptAside } from "./manifest-file.ts";
+import type { BaseEntry } from "./model.ts";
+import type { IndexRow, LocalRecord, StateIndex } from "./state-index.ts";
+import { writeIndex } from "./write-index.ts";
+
+export interface RecordOptions {
+  readonly files: SyncFiles;
+  readonly base: Base;
+  readonly backend: BackendKind | "memory";
+  /** Confirmed steps; undefined drops the entry. */
+  readonly confirmed: ReadonlyMap<RelPath, BaseEntry | undefined>;
+  readonly local: ReadonlyMap<RelPath, LocalRecord>;
+  readonly learned: Learned;
+  /** See IndexHeader. */
+  readonly hashedSinceMs: number;
+}
+
+/**
+ * Writes down what really happened: first the shared manifest, durably, then our index (which knows it by its stat),
+ * then the shared hash cache. A crash in between leaves an index that no longer fits and is made anew.
+ */
+export function recordRun(options: RecordOptions): void {
+  const { files, base, confirmed } = options;
+  const learnt = changedBases(options);
+  if (base.manifest === "corrupt") setCorruptAside(files.manifest);
+  if (learnt.size > 0) rewriteManifest(files.manifest, learnt, { backend: options.backend });
+  const rows = saveIndex({ ...options, confirmed });
+  if (learnt.size > 0) writeHashCache(files.hashCache, cacheRows(rows));
+}
+
+/** Writes the index alone: a cache of what was looked at. */
+export function saveIndex(options: RecordOptions): readonly IndexRow[] {
+  const { files, base } = options;
+  const signature = manifestStat(files.manifest);
+  const rows = mergedRows(options);
+  writeIndex(files.index, rows, {
+    hashedSinceMs: options.hashedSinceMs,
+    meta: base.index.meta,
+    ...(signature && { manifest: signature }),
+  });
+  return rows;
+}
+
+/** A racy entry that was verified moves to its settled rev too, as far as the manifest can tell. */
+function changedBases({ confirmed, learned, base }: RecordOptions): Map<RelPath, BaseEntry | undefined> {
+  const changes = new Map(confirmed);
+  for (const [path, entry] of learned.base) {
+    if (changes.has(path)) continue;
+    const row = base.index.find(path);
+    if (row >= 0 && base.index.baseAt(row)?.nativeHash !== entry.nativeHash) changes.set(path, entry);
+  }
+  return changes;
+}
+
+function mergedRows({ base, confirmed, local, learned }: RecordOptions): IndexRow[] {
+  const { index } = base;
+  const rows: IndexRow[] = [];
+  const fresh = new Set([...confirmed.keys(), ...local.keys(), ...learned.local.keys(), ...learned.base.keys()]);
+  const rowOf = (path: RelPath, old: IndexRow | undefined): IndexRow | undefined => {
+    const entry = confirmed.has(path) ? confirmed.get(path) : (learned.base.get(path) ?? old?.base);
+    const record = local.get(path) ?? learned.local.get(path) ?? old?.local;
+    if (entry === undefined && (record === undefined || confirmed.has(path))) return undefined;
+    return { path, ...(entry && { base: entry }), ...(record && { local: record }) };
+  };
+  for (let at = 0; at < index.length; at++) {
+    const old = settledRow(index, at);
+    const row = fresh.delete(old.path) ? rowOf(old.path, old) : old;
+    if (row?.base || row?.local) rows.push(row);
+  }
+  for (const path of fresh) {
+    const row = rowOf(path, undefined);
+    if (row) rows.push(row);
+  }
+  return rows.sort((a, b) => comparePaths(a.path, b.path));
+}
+
+/** Digests taken in the same tick as the file was written must not be carried into an index with a later time. */
+function settledRow(index: StateIndex, at: number): IndexRow {
+  const row = index.rowAt(at);
+  if (row.local === undefined || index.isSettled(at)) return row;
+  return row.base === undefined ? { path: row.path } : { path: row.path, base: row.base };
+}
+
+function* cacheRows(rows: readonly IndexRow[]): Iterable<HashCacheRow> {
+  for (const { path, local } of rows) {
+    if (local) yield { path, size: local.stat.size, mtimeNs: local.stat.mtimeNs, ...local.hash };
+  }
+}

@@ -1,0 +1,93 @@
+import * as fs from "node:fs";
+import { relative, resolve, sep } from "node:path";
+import { UsageError } from "../lib/errors.ts";
+import { parseRelPath, type RelPath } from "../lib/path.ts";
+import { compileExclude } from "./exclude.ts";
+
+/** Which paths the FILES on a command line mean (decision 5). */
+export interface Selection {
+  /** Every argument is one path; then they can be looked at by themselves. */
+  readonly exact: readonly RelPath[] | undefined;
+  matches(path: RelPath): boolean;
+  /** The arguments, as typed, that match none of `paths`. */
+  unmatched(paths: Iterable<RelPath>): readonly string[];
+}
+
+export interface SelectOptions {
+  /** Absolute, real path of the project. */
+  readonly root: string;
+  readonly cwd: string;
+}
+
+/** More than this many single paths are cheaper to find in one listing. */
+const MOST_EXACT = 16;
+
+/**
+ * Reads paths relative to `cwd`, folders and globs (fnmatch, as excludes are). Undefined when there are none: everything.
+ * Throws UsageError for a path outside the project.
+ */
+export function selectFiles(files: readonly string[], options: SelectOptions): Selection | undefined {
+  if (files.length === 0) return undefined;
+  const patterns = files.map((file) => patternOf(file, options));
+  const exact = patterns.every((pattern) => pattern.exact !== undefined) && patterns.length <= MOST_EXACT;
+  return {
+    exact: exact ? patterns.flatMap((pattern) => pattern.exact ?? []) : undefined,
+    matches: (path) => patterns.some((pattern) => pattern.matches(path)),
+    unmatched(paths) {
+      const left = new Set(patterns);
+      for (const path of paths) {
+        for (const pattern of left) if (pattern.matches(path)) left.delete(pattern);
+        if (left.size === 0) break;
+      }
+      return [...left].map((pattern) => pattern.typed);
+    },
+  };
+}
+
+/** The project-relative path of one FILE, glob characters taken as they are. */
+export function selectPath(file: string, { root, cwd }: SelectOptions): RelPath {
+  const path = parseRelPath(relativeTo(root, cwd, file));
+  if (path === undefined) throw new UsageError(`"${file}" is not a file inside the project "${root}"`);
+  return path;
+}
+
+interface Pattern {
+  readonly typed: string;
+  readonly exact: RelPath | undefined;
+  matches(path: RelPath): boolean;
+}
+
+function patternOf(typed: string, { root, cwd }: SelectOptions): Pattern {
+  const text = relativeTo(root, cwd, typed);
+  if (text === "") return { typed, exact: undefined, matches: () => true };
+  const path = parseRelPath(text);
+  if (path === undefined) throw new UsageError(`"${typed}" is outside the project "${root}"`);
+  const found = kindOf(resolve(cwd, typed));
+  if (found === "file") return { typed, exact: path, matches: (other) => other === path };
+  const glob = compileExclude([path]);
+  const matches = (other: RelPath) => other === path || glob.excludes(other);
+  const single = found === "nothing" && !/[*?[]/.test(path) && !typed.endsWith("/");
+  return { typed, exact: single ? path : undefined, matches };
+}
+
+/** Links in the folder part are resolved, so that the project is found from either of its names. */
+function relativeTo(root: string, cwd: string, file: string): string {
+  const absolute = resolve(cwd, file);
+  const direct = relative(root, absolute);
+  const inside =
+    direct === ".." || direct.startsWith(`..${sep}`) ? relative(root, resolve(realFolder(cwd), file)) : direct;
+  return inside.split(sep).join("/");
+}
+
+function realFolder(folder: string): string {
+  try {
+    return fs.realpathSync(folder);
+  } catch {
+    return folder;
+  }
+}
+
+function kindOf(absolute: string): "file" | "folder" | "nothing" {
+  const stat = fs.statSync(absolute, { throwIfNoEntry: false });
+  return stat === undefined ? "nothing" : stat.isDirectory() ? "folder" : "file";
+}

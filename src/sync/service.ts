@@ -1,0 +1,247 @@
+import type { Backend, BackendKind } from "../backends/types.ts";
+import type { Clock } from "../lib/clock.ts";
+import { UsageError } from "../lib/errors.ts";
+import type { RelPath } from "../lib/path.ts";
+import { type Base, loadBase } from "./base.ts";
+import { compareContents } from "./compare.ts";
+import { remoteHash } from "./contents.ts";
+import { type ExecuteHooks, execute } from "./execute.ts";
+import { type SyncFiles, syncFiles } from "./files.ts";
+import { guard } from "./guard.ts";
+import { hashFile } from "./hash-files.ts";
+import { clearJournal, openJournal, replayJournal } from "./journal.ts";
+import { type Learned, type Look, type LookTools, lookAtViews, type Views } from "./look.ts";
+import { clearMarker, type Due, dueOf, readMarker, writeMarker } from "./marker.ts";
+import type { GuardName, Outcome, Plan, PlanRequest, Refusal, SyncEvent } from "./model.ts";
+import { plan } from "./plan.ts";
+import { type RecordOptions, recordRun, saveIndex } from "./record.ts";
+import { compileScope, type Scope } from "./scope.ts";
+import { selectFiles } from "./select.ts";
+import type { Trash } from "./trash.ts";
+import { readIgnoreFile, selectedViews, wholeViews } from "./views.ts";
+
+export interface SyncDeps {
+  /** Absolute, real path of the project. */
+  readonly root: string;
+  /** Where FILES are relative to. */
+  readonly cwd: string;
+  readonly stateFolder: string;
+  readonly backendKind: BackendKind | "memory";
+  /** Opened once, by whoever asks first. */
+  readonly backend: () => Promise<Backend>;
+  readonly filePatterns: readonly string[];
+  readonly excludePatterns: readonly string[];
+  readonly workers: number;
+  readonly trash: Trash;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: SyncEvent) => void;
+}
+
+export interface LookOptions {
+  /** As typed; empty means everything. */
+  readonly files: readonly string[];
+  /** False for a dry run, which leaves even the caches alone. */
+  readonly cache: boolean;
+}
+
+/** One agreed file and what is known of its content. */
+export interface Agreed {
+  readonly path: RelPath;
+  /** Undefined for what only the Python tool has synced. */
+  readonly sha256: string | undefined;
+  readonly md5: string;
+}
+
+/** The sync room's door: observe, plan, guard, execute, record, each on its own. */
+export interface SyncService {
+  readonly files: SyncFiles;
+  readonly scope: Scope;
+  readonly tools: LookTools;
+  /** Throws UsageError for FILES that match nothing. */
+  look(options: LookOptions): Promise<Look>;
+  plan(look: Look, request: PlanRequest): Promise<Plan>;
+  guard(plan: Plan, look: Look, allow: ReadonlySet<GuardName>): Refusal[];
+  /** Takes up what an interrupted run left. Needs the project's lock. */
+  recover(): Promise<Due | undefined>;
+  /** Notes durably what is about to be done. */
+  begin(command: string, plan: Plan): void;
+  execute(plan: Plan, hooks: ExecuteHooks): Promise<Outcome>;
+  /** Writes what was confirmed into manifest, index and hash cache. */
+  record(look: Look): void;
+  /** What has changed and has no snapshot and log entry yet. */
+  due(): Due | undefined;
+  /** Snapshot and log entry are made. */
+  end(): void;
+  /** Every file that both sides agree on, from the records as they are now, sorted by path. */
+  agreed(): Promise<readonly Agreed[]>;
+  /** Adds the SHA-256 of agreed contents that were known by their MD5 alone. */
+  learnDigests(digests: ReadonlyMap<RelPath, string>): Promise<void>;
+  /** Keeps what looking found out, where that saves work next time. */
+  remember(look: Look): void;
+}
+
+/** Throws PatternError for file patterns that cannot be used. */
+export function openSync(deps: SyncDeps): SyncService {
+  const files = syncFiles(deps.root, deps.stateFolder);
+  const scope = compileScope({ ...deps, ...readIgnoreFile(deps.root) });
+  const startedMs = deps.clock.now();
+  const tools: LookTools = {
+    hashLocal: (path) => hashFile(deps.root, path),
+    hashRemote: async (file) => remoteHash(await deps.backend(), file, deps),
+  };
+  const load = (cache: boolean) => loadBase({ files, cache, now: startedMs, canonicalHash: () => canonicalHash(deps) });
+  const recording = (base: Base, learned: Learned): Omit<RecordOptions, "confirmed" | "local"> => {
+    return { files, base, learned, backend: deps.backendKind, hashedSinceMs: startedMs };
+  };
+  return {
+    files,
+    scope,
+    tools,
+    look: (options) => look(deps, options, { files, scope, tools, load }),
+    plan: (seen, request) => planLook(deps, seen, request, tools),
+    guard: (planned, seen, allow) => guard(planned, guardFacts(seen), allow),
+    async recover() {
+      const left = replayJournal(files.journal);
+      const marker = readMarker(files.marker);
+      if (left.base.size > 0)
+        recordRun({ ...recording(await load(true), nothingLearned()), confirmed: left.base, local: left.local });
+      if (marker !== undefined) return dueOf(marker, (path) => left.base.has(path));
+      if (left.base.size > 0) clearJournal(files.journal);
+      return undefined;
+    },
+    begin: (command, planned) => writeMarker(files.marker, command, planned),
+    async execute(planned, hooks) {
+      const journal = openJournal(files.journal, deps);
+      try {
+        return await execute(planned, { ...deps, ...hooks, backend: await deps.backend(), journal });
+      } finally {
+        await journal.close();
+      }
+    },
+    record(seen) {
+      const { base: confirmed, local } = replayJournal(files.journal);
+      recordRun({ ...recording(seen.base, seen.learned), confirmed, local });
+      if (readMarker(files.marker) === undefined) clearJournal(files.journal);
+    },
+    due() {
+      const marker = readMarker(files.marker);
+      if (marker === undefined) return undefined;
+      const { base } = replayJournal(files.journal);
+      return dueOf(marker, (path) => base.has(path));
+    },
+    end() {
+      clearMarker(files.marker);
+      clearJournal(files.journal);
+    },
+    agreed: async () => agreedFiles((await load(true)).index),
+    async learnDigests(digests) {
+      const base = await load(true);
+      const learned = nothingLearned();
+      for (const [path, sha256] of digests) {
+        const row = base.index.find(path);
+        const entry = row < 0 ? undefined : base.index.baseAt(row);
+        if (entry) learned.base.set(path, { ...entry, sha256 });
+      }
+      saveIndex({ ...recording(base, learned), confirmed: new Map(), local: new Map() });
+    },
+    remember(seen) {
+      if (seen.learned.local.size + seen.learned.base.size === 0) return;
+      saveIndex({ ...recording(seen.base, seen.learned), confirmed: new Map(), local: new Map() });
+    },
+  };
+}
+
+async function canonicalHash({ backend }: SyncDeps): Promise<(stored: string) => string> {
+  const opened = await backend();
+  return (stored) => opened.canonicalHash(stored);
+}
+
+function nothingLearned(): Learned {
+  return { local: new Map(), base: new Map() };
+}
+
+interface LookParts {
+  readonly files: SyncFiles;
+  readonly scope: Scope;
+  readonly tools: LookTools;
+  readonly load: (cache: boolean) => Promise<Base>;
+}
+
+async function look(deps: SyncDeps, options: LookOptions, parts: LookParts): Promise<Look> {
+  const { files, scope, tools, load } = parts;
+  const selection = selectFiles(options.files, deps);
+  const exact = selection?.exact;
+  const whole = () =>
+    wholeViews({
+      ...deps,
+      scope,
+      cache: options.cache,
+      listingFile: files.listing,
+      loadBase: () => load(options.cache),
+    });
+  let views: Views;
+  if (exact === undefined) views = await whole();
+  else
+    views = await selectedViews(exact, {
+      ...deps,
+      scope,
+      base: await load(options.cache),
+      backend: await deps.backend(),
+    });
+  const found = await lookAtViews(views, tools);
+  const seen: Look = { ...found, selection, notices: [...views.base.notices] };
+  const unmatched = selection?.unmatched(seenPaths(seen)) ?? [];
+  if (unmatched.length === 0) return seen;
+  const names = unmatched.map((typed) => `"${typed}"`).join(", ");
+  throw new UsageError(`nothing to work on: no file in the project or on the remote matches ${names}`);
+}
+
+function* seenPaths(seen: Look): Iterable<RelPath> {
+  for (const row of seen.rows) yield row.path;
+  if (seen.inSync > 0) for (const row of seen.everything()) yield row.path;
+}
+
+/** Plans, reads what the plan says must be compared, and plans again. */
+async function planLook(deps: SyncDeps, seen: Look, request: PlanRequest, tools: LookTools): Promise<Plan> {
+  const { can } = await deps.backend();
+  const { selection } = seen;
+  const full: PlanRequest = {
+    names: can.names,
+    ...(can.maxFileSize === undefined ? {} : { maxFileSize: can.maxFileSize }),
+    ...(selection === undefined ? {} : { only: (path: RelPath) => selection.matches(path) }),
+    inScope: (path) => seen.scope.includes(path),
+    inSync: { count: seen.inSync, paths: () => inSyncPaths(seen) },
+    localPlatform: process.platform === "win32" ? "windows" : "posix",
+    ...request,
+  };
+  for (let round = 0; ; round++) {
+    const planned = plan(seen.rows, full);
+    if (planned.compare.length === 0 || round === MOST_ROUNDS)
+      return { ...planned, held: [...planned.held, ...seen.foreign] };
+    await compareContents(seen, planned.compare, tools, deps);
+  }
+}
+
+/** One to learn whether contents are equal, one to learn both digests for a conflict copy. */
+const MOST_ROUNDS = 3;
+
+function* inSyncPaths(seen: Look): Iterable<RelPath> {
+  const open = new Set(seen.rows.map((row) => row.path));
+  for (const row of seen.everything()) if (!open.has(row.path)) yield row.path;
+}
+
+/** Files that were named one by one are not a side's whole. */
+function guardFacts({ facts, selection }: Look): Look["facts"] {
+  if (selection?.exact === undefined) return facts;
+  return { ...facts, localFiles: Number.POSITIVE_INFINITY, remoteFiles: Number.POSITIVE_INFINITY };
+}
+
+function agreedFiles(index: Base["index"]): Agreed[] {
+  const agreed: Agreed[] = [];
+  for (let row = 0; row < index.length; row++) {
+    const entry = index.baseAt(row);
+    if (entry) agreed.push({ path: entry.path, sha256: entry.sha256, md5: entry.md5 });
+  }
+  return agreed;
+}

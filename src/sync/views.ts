@@ -1,0 +1,130 @@
+import * as fs from "node:fs";
+import { join } from "node:path";
+import type { Backend, Listing } from "../backends/types.ts";
+import { comparePaths, joinUnder, type RelPath } from "../lib/path.ts";
+import type { Base } from "./base.ts";
+import { sortedFiles } from "./join.ts";
+import { listRemote } from "./listing-cache.ts";
+import { lookAt } from "./local-file.ts";
+import type { Views } from "./look.ts";
+import type { FileStat, SyncEvent } from "./model.ts";
+import { type LocalView, type ScanProblem, scan } from "./scan.ts";
+import { IGNORE_FILE, type Scope } from "./scope.ts";
+import type { StateIndex } from "./state-index.ts";
+
+export interface WholeViewsOptions {
+  readonly root: string;
+  readonly scope: Scope;
+  readonly backend: () => Promise<Backend>;
+  readonly loadBase: () => Promise<Base>;
+  /** See listRemote. */
+  readonly listingFile: string;
+  readonly cache: boolean;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: SyncEvent) => void;
+}
+
+/** Looks at everything: the listing is on its way while the project folder is walked. */
+export async function wholeViews(options: WholeViewsOptions): Promise<Views> {
+  const { root, scope, signal, onEvent } = options;
+  const listing = listWithEvents(options);
+  listing.catch(() => undefined);
+  const base = await options.loadBase();
+  const onCount = (files: number) => onEvent({ kind: "scan", files, done: false });
+  const view = scan({ root, scope, index: base.index, onCount, signal });
+  onEvent({ kind: "scan", files: view.length, done: true });
+  const { files, exists, unusable } = await listing;
+  const remote = sortedFiles(files);
+  return {
+    base,
+    index: base.index,
+    view,
+    remote,
+    remoteExists: exists,
+    scope,
+    unusable: new Map(unusable.map(({ name, reason }) => [name, reason])),
+  };
+}
+
+async function listWithEvents(options: WholeViewsOptions): Promise<Listing> {
+  const { onEvent, signal, cache } = options;
+  const onCount = (files: number) => onEvent({ kind: "list", files, done: false });
+  const listing = await listRemote(await options.backend(), { file: options.listingFile, cache, onCount, signal });
+  onEvent({ kind: "list", files: listing.files.length, done: true });
+  return listing;
+}
+
+export interface SelectedViewsOptions {
+  readonly root: string;
+  readonly scope: Scope;
+  readonly base: Base;
+  readonly backend: Backend;
+  readonly signal: AbortSignal;
+}
+
+/** Looks at a few named files alone: one lookup each, no listing of the rest. */
+export async function selectedViews(paths: readonly RelPath[], options: SelectedViewsOptions): Promise<Views> {
+  const { base, backend, scope, signal } = options;
+  const sorted = [...new Set(paths)].sort(comparePaths);
+  const remote = (await Promise.all(sorted.map((path) => backend.stat(path, { signal })))).filter(
+    (file) => file !== undefined,
+  );
+  const view = viewOf(sorted, options);
+  const gone = sorted.some((path) => base.index.find(path) >= 0) && remote.length < sorted.length;
+  const remoteExists = !gone || (await backend.list("", { shallow: true, signal })).exists;
+  return { base, index: onlyRows(base.index, sorted), view, remote, remoteExists, scope, unusable: new Map() };
+}
+
+function viewOf(paths: readonly RelPath[], { root, scope, base }: SelectedViewsOptions): LocalView {
+  const found: { readonly path: RelPath; readonly stat: FileStat; readonly row: number }[] = [];
+  const problems: ScanProblem[] = [];
+  for (const path of paths) {
+    const stat = lookAt(joinUnder(root, path));
+    if (stat === "absent" || !scope.includes(path)) continue;
+    if (typeof stat === "string")
+      problems.push({ path, covers: "file", quiet: true, reason: "it is not a regular file here" });
+    else found.push({ path, stat, row: base.index.find(path) });
+  }
+  const { index } = base;
+  return {
+    length: found.length,
+    pathAt: (file) => (found[file] as (typeof found)[number]).path,
+    statAt: (file) => (found[file] as (typeof found)[number]).stat,
+    indexRow: Int32Array.from(found, ({ row }) => row),
+    clean: Uint8Array.from(found, ({ row, stat }) =>
+      row >= 0 && index.localEquals(row, stat) && index.isSettled(row) ? 1 : 0,
+    ),
+    problems,
+    missingRoot: !fs.existsSync(root),
+  };
+}
+
+/** The same index, of which only some rows are to be seen. */
+function onlyRows(index: StateIndex, paths: readonly RelPath[]): StateIndex {
+  const rows = paths.map((path) => index.find(path)).filter((row) => row >= 0);
+  const real = (at: number) => rows[at] as number;
+  return {
+    ...index,
+    length: rows.length,
+    pathAt: (at) => index.pathAt(real(at)),
+    find: (path) => rows.indexOf(index.find(path)),
+    rowAt: (at) => index.rowAt(real(at)),
+    baseAt: (at) => index.baseAt(real(at)),
+    hasBase: (at) => index.hasBase(real(at)),
+    hasLocal: (at) => index.hasLocal(real(at)),
+    statAt: (at) => index.statAt(real(at)),
+    hashAt: (at) => index.hashAt(real(at)),
+    localMatches: (at, stat) => index.localMatches(real(at), stat),
+    localEquals: (at, stat) => index.localEquals(real(at), stat),
+    isSettled: (at) => index.isSettled(real(at)),
+    localIsBase: (at) => index.localIsBase(real(at)),
+    remoteMatches: (at, rev, nativeHash) => index.remoteMatches(real(at), rev, nativeHash),
+    baseIsRacy: (at) => index.baseIsRacy(real(at)),
+  };
+}
+
+/** The text of the project's own ignore file, when there is one. */
+export function readIgnoreFile(root: string): { readonly ignoreText?: string } {
+  const file = join(root, IGNORE_FILE);
+  return fs.existsSync(file) ? { ignoreText: fs.readFileSync(file, "utf8") } : {};
+}
