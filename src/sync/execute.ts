@@ -11,14 +11,7 @@ import { digestFile } from "./local-content.ts";
 import { asLocalError, type LocalRoot, openLocalRoot, requireUnchanged } from "./local-file.ts";
 import type { Action, BaseEntry, ItemError, ItemOutcome, Outcome, Plan, SyncEvent } from "./model.ts";
 import { removeLocal, removeRemote } from "./remove.ts";
-import {
-  agreedBase,
-  type BeforeUpload,
-  callOptions,
-  describeItemError,
-  folderSyncer,
-  type RunContext,
-} from "./run-context.ts";
+import { agreedBase, type BeforeUpload, callOptions, folderSyncer, type RunContext } from "./run-context.ts";
 import type { Trash } from "./trash.ts";
 import { damaged, type Sent, upload } from "./upload.ts";
 
