@@ -230,6 +230,7 @@ function reasonOf(code: string | undefined, error: unknown): string {
   if (code === "EACCES" || code === "EPERM") return "permission denied";
   if (code === "EROFS") return "the disk is read-only";
   if (code === "EEXIST") return "a file appeared there meanwhile";
+  if (code === "ENOTDIR") return "a file is in the way";
   if (code === "ENAMETOOLONG") return "its name is too long for this disk";
   return error instanceof Error ? error.message : String(error);
 }
