@@ -66,6 +66,7 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
         throw new HttpError(`not a web address: ${url.protocol}`, { failure: "protocol", reached: false });
       }
       const body = await readyBody(request.body);
+      request.signal?.throwIfAborted();
       const first = await attempt(request, { url, body, timeouts, agent: agents[url.protocol] });
       if (first !== "stale") return first;
       const again = await attempt(request, { url, body, timeouts, agent: freshAgent(url.protocol), repeated: true });
@@ -134,18 +135,24 @@ function attempt(request: HttpRequest, attempt: Attempt): Promise<HttpResponse |
   const send = url.protocol === "https:" ? https.request : http.request;
   return new Promise((resolve, reject) => {
     const outgoing = send(url, { method: request.method, agent: attempt.agent, headers: headersOf(request, body) });
-    const watch = watchdog(outgoing, timeouts, request.answerMs ?? timeouts.idleMs);
     let sockets = 0;
-    let failed: unknown;
-    const stop = () => outgoing.destroy(asError(signal?.reason));
-    signal?.addEventListener("abort", stop, { once: true });
+    // Not every runtime reports the end of a request that has no socket yet: the answer to the caller never waits for it.
+    const fail = (error: unknown) => {
+      settled();
+      reject(signal?.aborted ? signal.reason : error);
+      outgoing.destroy(asError(error));
+    };
+    const watch = watchdog(timeouts, request.answerMs ?? timeouts.idleMs, fail);
+    const stop = () => fail(signal?.reason);
     const settled = () => {
       watch.stop();
       signal?.removeEventListener("abort", stop);
     };
+    signal?.addEventListener("abort", stop, { once: true });
     outgoing.on("socket", (socket) => {
       sockets++;
-      watch.connecting(socket, url.protocol === "https:" ? "secureConnect" : "connect");
+      if (outgoing.destroyed) socket.destroy();
+      else watch.connecting(socket, url.protocol === "https:" ? "secureConnect" : "connect");
     });
     outgoing.on("response", (incoming) => {
       watch.stop();
@@ -155,18 +162,10 @@ function attempt(request: HttpRequest, attempt: Attempt): Promise<HttpResponse |
     });
     outgoing.on("error", (error) => {
       settled();
-      if (signal?.aborted) reject(signal.reason);
-      else if (failed !== undefined) reject(failed);
-      else if (watch.expired() !== undefined) reject(watch.expired());
-      else if (outgoing.reusedSocket && !attempt.repeated && sockets === 1) resolve("stale");
-      else reject(httpErrorFrom(error, true));
+      if (outgoing.reusedSocket && !attempt.repeated && sockets === 1 && !signal?.aborted) resolve("stale");
+      else reject(signal?.aborted ? signal.reason : httpErrorFrom(error, true));
     });
-    sendBody(outgoing, body, watch.sent, watch.progress).catch((error: unknown) => {
-      failed = error;
-      outgoing.destroy(asError(error));
-      settled();
-      reject(signal?.aborted ? signal.reason : error);
-    });
+    sendBody(outgoing, body, watch.sent, watch.progress).catch(fail);
   });
 }
 
@@ -217,26 +216,18 @@ interface Watchdog {
   /** Everything is sent: from now on the answer is due. */
   readonly sent: () => void;
   stop(): void;
-  /** What ran out, if anything. */
-  expired(): HttpError | undefined;
 }
 
-function watchdog(outgoing: http.ClientRequest, timeouts: HttpTimeouts, answerMs: number): Watchdog {
+function watchdog(timeouts: HttpTimeouts, answerMs: number, fail: (error: HttpError) => void): Watchdog {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let error: HttpError | undefined;
   let connected = false;
   let allSent = false;
   let stopped = false;
   const arm = (ms: number, what: string) => {
     clearTimeout(timer);
     if (stopped) return;
-    timer = setTimeout(() => {
-      error = new HttpError(`${what} within ${Math.round(ms / 100) / 10} s`, {
-        failure: "timeout",
-        reached: connected,
-      });
-      outgoing.destroy(error);
-    }, ms);
+    const text = `${what} within ${Math.round(ms / 100) / 10} s`;
+    timer = setTimeout(() => fail(new HttpError(text, { failure: "timeout", reached: connected })), ms);
   };
   const due = () =>
     allSent ? arm(answerMs, "no answer came") : arm(timeouts.idleMs, "the server took none of the data");
@@ -261,7 +252,6 @@ function watchdog(outgoing: http.ClientRequest, timeouts: HttpTimeouts, answerMs
       stopped = true;
       clearTimeout(timer);
     },
-    expired: () => error,
   };
 }
 

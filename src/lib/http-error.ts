@@ -40,6 +40,7 @@ export function httpErrorFrom(error: unknown, reached: boolean): HttpError {
 function failureOf(text: string): HttpFailure {
   if (/ENOTFOUND|EAI_|getaddrinfo|dns error|failed to lookup|name or service not known/i.test(text)) return "name";
   if (/ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENETDOWN|connection refused|unreachable/i.test(text)) return "refused";
+  if (/WRONG_VERSION_NUMBER|packet length too long|InvalidContentType|corrupt message/i.test(text)) return "protocol";
   if (/cert|ssl|tls|self.signed|UNABLE_TO_|altname|unknown ?issuer|handshake/i.test(text)) return "tls";
   if (/ETIMEDOUT|timed? ?out/i.test(text)) return "timeout";
   if (/HPE_|parse error|invalid http|malformed/i.test(text)) return "protocol";
