@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 const made: string[] = [];
 
-/** A new empty folder, by its real path, removed when the test file is done. */
+/** A new empty folder, by its real path, removed when all tests are done. */
 export function tempFolder(label = "test"): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), `claude-mirror-${label}-`)));
   made.push(folder);
