@@ -21,9 +21,6 @@ export const APACHE_USER = { username: "me", password: "secret ü" } as const;
 const MODULES = "/usr/lib/apache2/modules";
 const BINARY = "/usr/sbin/apache2";
 
-/** True where Debian's apache2 and apache2-utils are installed. */
-export const apacheInstalled = existsSync(BINARY) && existsSync(`${MODULES}/mod_dav_fs.so`);
-
 /** A private Apache with mod_dav on a loopback port. `root` is served at `/dav/`. */
 export async function startApache(options: ApacheOptions = {}): Promise<TestServer> {
   const home = tempFolder("apache");

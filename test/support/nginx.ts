@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { countMethods, freePort, startServer, type TestServer } from "./server-process.ts";
 import { tempFolder } from "./temp.ts";
@@ -10,9 +10,6 @@ export interface NginxOptions {
 
 const BINARY = "/usr/sbin/nginx";
 const MODULE = "/usr/lib/nginx/modules/ngx_http_dav_ext_module.so";
-
-/** True where Debian's nginx and libnginx-mod-http-dav-ext are installed. */
-export const nginxInstalled = existsSync(BINARY) && existsSync(MODULE);
 
 /** A private nginx with the dav and dav-ext modules on a loopback port. `root` is served at `/dav/`. */
 export async function startNginx(options: NginxOptions = {}): Promise<TestServer> {

@@ -49,16 +49,18 @@ export interface DavConnectionOptions {
   readonly scheme?: AuthScheme | undefined;
 }
 
+/** The spelling under which every challenge is seen; the package asks in lower case and gets the one it can read. */
+const ALL_CHALLENGES = "WWW-Authenticate";
+
 const CHANGING = new Set(["PUT", "DELETE", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK"]);
 const SLOW_MS = 600_000;
 const REDIRECTS = 5;
 
 /** Opens nothing: the first request does. */
 export function createConnection(options: DavConnectionOptions): DavConnection {
-  const { root, http, clock, secret } = options;
+  const { root, http, clock } = options;
   const host = new URL(root.origin).host;
-  let scheme = options.scheme;
-  let client: WebDAVClient | undefined;
+  const signer = createSigner(options);
   let learning: Promise<void> | undefined;
   let server = "";
 
@@ -72,52 +74,33 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
     fromStatus(response, attempted(request), clock.now());
   const broken = (error: unknown, request: DavRequest) => fromThrown(error, attempted(request));
 
-  /** Asks without a password, so that it is not shown to a server that wants Digest. */
-  async function learn(): Promise<void> {
-    const request: DavRequest = { method: "PROPFIND", url: `${root.url}/`, what: "sign in", headers: { Depth: "0" } };
-    const response = await exchange(request, request.url, createClient(root.url, { authType: AuthType.None }));
-    if (response.status !== 401) {
-      await response.drain();
-      use("none");
-      return;
-    }
-    use(schemeFor(response, request));
-  }
-  function schemeFor(response: HttpResponse, request: DavRequest): AuthScheme {
-    const chosen = chooseScheme(response.headers.get("WWW-Authenticate"), new URL(root.url).protocol);
-    if (secret === undefined) throw refusal(response, request);
-    if (chosen !== undefined) return chosen;
-    throw new BackendError(
-      `Could not ${request.what}: "${host}" wants a way of signing in other than Basic or Digest`,
-      {
-        class: "AUTH",
-        status: 401,
-      },
-    );
-  }
-  function use(next: AuthScheme): void {
-    scheme = next;
-    client = undefined;
-  }
-  function signed(): WebDAVClient {
-    client ??= createClient(root.url, {
-      authType: scheme === "digest" ? AuthType.Digest : scheme === "basic" ? AuthType.Password : AuthType.None,
-      ...(secret === undefined ? {} : inEncodingOf(scheme, secret)),
-    });
-    return client;
-  }
-
   async function exchange(request: DavRequest, url: string, through: WebDAVClient): Promise<HttpResponse> {
     const response = await viaPackage(through, http, request, url).catch((error: unknown) => {
-      throw request.signal?.aborted ? request.signal.reason : fromThrown(error, attempted(request));
+      throw request.signal?.aborted ? request.signal.reason : broken(error, request);
     });
     server = response.headers.get("server") ?? server;
     return response;
   }
 
+  /** Asks without a password, so that it is not shown to a server that wants Digest. */
+  async function learn(): Promise<void> {
+    const request: DavRequest = { method: "PROPFIND", url: `${root.url}/`, what: "sign in", headers: { Depth: "0" } };
+    const response = await exchange(request, request.url, createClient(root.url, { authType: AuthType.None }));
+    await response.drain();
+    if (response.status !== 401) return signer.use("none");
+    const wanted = signer.wanted(response);
+    if (wanted === undefined) throw unsigned(response, request);
+    signer.use(wanted);
+  }
+  function unsigned(response: HttpResponse, request: DavRequest): BackendError {
+    if (options.secret === undefined) return refusal(response, request);
+    const text = `Could not ${request.what}: "${host}" wants a way of signing in other than Basic or Digest`;
+    return new BackendError(text, { class: "AUTH", status: 401 });
+  }
+
   async function send(request: DavRequest): Promise<HttpResponse> {
     request.signal?.throwIfAborted();
-    if (scheme === undefined) {
+    if (signer.scheme() === undefined) {
       learning ??= learn().finally(() => {
         learning = undefined;
       });
@@ -125,38 +108,74 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
     }
     let url = request.url;
     for (let redirects = 0; ; redirects++) {
-      const used = scheme;
-      let response = await exchange(request, url, signed());
-      if (response.status === 401 && offersOther(response, used)) {
-        use(schemeFor(response, request));
-        response = await exchange(request, url, signed());
+      const used = signer.scheme();
+      let response = await exchange(request, url, signer.client());
+      const wanted = response.status === 401 ? signer.wanted(response) : used;
+      if (wanted !== undefined && wanted !== used) {
+        signer.use(wanted);
+        response = await exchange(request, url, signer.client());
       }
       const { status } = response;
       if (status === 401 || status === 429 || status === 503) throw refusal(response, request);
       if (status < 300 || status === 304 || status >= 400) return response;
       await response.drain();
-      url = redirected(response, request, url, redirects);
+      url = redirected(root, response, request, { url, redirects });
     }
   }
-  function offersOther(response: HttpResponse, used: AuthScheme | undefined): boolean {
-    if (secret === undefined) return false;
-    const chosen = chooseScheme(response.headers.get("WWW-Authenticate"), new URL(root.url).protocol);
-    return chosen !== undefined && chosen !== used;
-  }
-  function redirected(response: HttpResponse, request: DavRequest, url: string, redirects: number): string {
-    const target = locationOf(response, url);
-    const safe = request.method === "GET" || request.method === "HEAD" || request.method === "PROPFIND";
-    const inside = target !== undefined && (target === root.url || target.startsWith(`${root.url}/`));
-    if (safe && inside && redirects < REDIRECTS) return target;
-    const where = target === undefined ? "elsewhere" : `to "${target.replace(/[?#].*$/, "")}"`;
-    throw new BackendError(`Could not ${request.what}: "${host}" redirects ${where} (${response.status})`, {
-      class: "FILE_REJECTED",
-      status: response.status,
-      hint: "Set webdav_url to the address that serves WebDAV itself; passwords are never sent on to another one.",
-    });
-  }
 
-  return { root, send, refusal, broken, scheme: () => scheme, server: () => server, close: () => http.close() };
+  return { root, send, refusal, broken, scheme: signer.scheme, server: () => server, close: () => http.close() };
+}
+
+/** How requests are signed, and the package's client that signs them so. */
+interface Signer {
+  scheme(): AuthScheme | undefined;
+  use(scheme: AuthScheme): void;
+  /** The scheme that a 401 asks for; undefined when we cannot do it. */
+  wanted(response: HttpResponse): AuthScheme | undefined;
+  client(): WebDAVClient;
+}
+
+function createSigner(options: DavConnectionOptions): Signer {
+  const { root, secret } = options;
+  const { protocol } = new URL(root.url);
+  let scheme = options.scheme;
+  let client: WebDAVClient | undefined;
+  return {
+    scheme: () => scheme,
+    use(next) {
+      scheme = next;
+      client = undefined;
+    },
+    wanted: (response) =>
+      secret === undefined ? undefined : chooseScheme(response.headers.get(ALL_CHALLENGES), protocol),
+    client() {
+      client ??= createClient(root.url, {
+        authType: scheme === "digest" ? AuthType.Digest : scheme === "basic" ? AuthType.Password : AuthType.None,
+        ...(secret === undefined ? {} : inEncodingOf(scheme, secret)),
+      });
+      return client;
+    },
+  };
+}
+
+/** Where to go on after a redirect. Throws where credentials or a body would follow to a place that is not ours. */
+function redirected(
+  root: DavRoot,
+  response: HttpResponse,
+  request: DavRequest,
+  from: { readonly url: string; readonly redirects: number },
+): string {
+  const target = locationOf(response, from.url);
+  const safe = request.method === "GET" || request.method === "HEAD" || request.method === "PROPFIND";
+  const inside = target !== undefined && (target === root.url || target.startsWith(`${root.url}/`));
+  if (safe && inside && from.redirects < REDIRECTS) return target;
+  const where = target === undefined ? "elsewhere" : `to "${target.replace(/[?#].*$/, "")}"`;
+  const { host } = new URL(root.origin);
+  throw new BackendError(`Could not ${request.what}: "${host}" redirects ${where} (${response.status})`, {
+    class: "FILE_REJECTED",
+    status: response.status,
+    hint: "Set webdav_url to the address that serves WebDAV itself; passwords are never sent on to another one.",
+  });
 }
 
 /** The package encodes Basic credentials as Latin-1 where servers expect UTF-8 (RFC 7617); Digest ones it hashes as UTF-8. */
@@ -268,9 +287,8 @@ function withDigestFirst(response: HttpResponse): HttpResponse {
   const all = response.headers;
   return {
     ...response,
-    headers: { get: (name) => (name.toLowerCase() === "www-authenticate" && name !== ALL ? digest : all.get(name)) },
+    headers: {
+      get: (name) => (name.toLowerCase() === "www-authenticate" && name !== ALL_CHALLENGES ? digest : all.get(name)),
+    },
   };
 }
-
-/** The spelling under which every challenge is still seen. */
-const ALL = "WWW-Authenticate";

@@ -55,7 +55,17 @@ export async function probeServer(connection: DavConnection, options: ProbeOptio
   try {
     return await probeIn(lab, dav);
   } finally {
-    await lab.status("DELETE", "", {}).catch(() => 0);
+    await removeProbeFolder(connection, folder);
+  }
+}
+
+/** Also when the probe was interrupted, hence without its signal. What stays behind is never listed. */
+async function removeProbeFolder(connection: DavConnection, folder: RelPath): Promise<void> {
+  const request = { method: "DELETE", url: folderUrl(connection.root, folder), what: "remove the probe folder" };
+  try {
+    await (await connection.send(request)).drain();
+  } catch {
+    // What the probe found, or what made it fail, counts more.
   }
 }
 

@@ -54,58 +54,9 @@ const MAX_TAGS = 256;
  * that only the five predefined entities and character references exist. Depth and token length are limited.
  */
 export function createXmlReader(handler: XmlHandler): XmlReader {
+  const elements = createElements(handler);
   let rest = "";
   let started = false;
-  let seenRoot = false;
-  const stack: Scope[] = [];
-  const outer: Names = { prefixes: new Map([["xml", "http://www.w3.org/XML/1998/namespace"]]), tags: new Map() };
-
-  const addText = (text: string) => {
-    const top = stack[stack.length - 1];
-    if (top === undefined) {
-      if (text.trim() !== "") throw new XmlError("text outside the document's element");
-      return;
-    }
-    if (top.text.length + text.length > MAX_TOKEN) throw new XmlError("an element's text is too long");
-    top.text += text;
-  };
-  const closeElement = (raw: string) => {
-    const top = stack.pop();
-    if (top === undefined || top.raw !== raw) throw new XmlError(`</${shorten(raw)}> closes nothing`);
-    handler.close(top.name, top.text);
-  };
-  const openElement = (tag: string) => {
-    if (stack.length === 0 && seenRoot) throw new XmlError("a second element after the document's own");
-    if (stack.length >= MAX_DEPTH) throw new XmlError(`elements nested deeper than ${MAX_DEPTH}`);
-    seenRoot = true;
-    const around = stack[stack.length - 1]?.names ?? outer;
-    const { raw, name, names, empty } = around.tags.get(tag) ?? readTag(around, tag);
-    stack.push({ raw, name, names, text: "" });
-    handler.open(name);
-    if (empty) closeElement(raw);
-  };
-
-  /** Handles one token of `all` that begins at `at`; answers where it ends, or -1 when its end has not come yet. */
-  const token = (all: string, at: number): number => {
-    if (all.charCodeAt(at) !== LESS) {
-      const end = all.indexOf("<", at);
-      if (end < 0) return -1;
-      addText(withoutEntities(all.slice(at, end)));
-      return end;
-    }
-    if (all.length < at + 9 && "<![CDATA[".startsWith(all.slice(at))) return -1;
-    if (all.startsWith("<![CDATA[", at)) return section(all, at, "]]>", (end) => addText(all.slice(at + 9, end)));
-    if (all.startsWith("<!--", at)) return section(all, at + 4, "-->");
-    if (all.startsWith("<?", at)) return section(all, at, "?>", (end) => checkEncoding(all.slice(at, end)));
-    if (all.startsWith("<!-", at) && all.length < at + 4) return -1;
-    if (all.startsWith("<!", at)) throw new XmlError("a document type declaration");
-    const end = tagEnd(all, at);
-    if (end < 0) return -1;
-    if (all.charCodeAt(at + 1) === SLASH) closeElement(all.slice(at + 2, end).trimEnd());
-    else openElement(all.slice(at + 1, end));
-    return end + 1;
-  };
-
   return {
     write(text) {
       let all = rest + text;
@@ -115,7 +66,7 @@ export function createXmlReader(handler: XmlHandler): XmlReader {
       }
       let at = 0;
       while (at < all.length) {
-        const next = token(all, at);
+        const next = readToken(elements, all, at);
         if (next < 0) break;
         at = next;
       }
@@ -123,13 +74,80 @@ export function createXmlReader(handler: XmlHandler): XmlReader {
       if (rest.length > MAX_TOKEN) throw new XmlError("a tag or text without end");
     },
     end() {
-      if (stack.length > 0 || rest.trim() !== "" || !seenRoot) throw new XmlError("the document ends too early");
+      if (rest.trim() !== "" || !elements.complete()) throw new XmlError("the document ends too early");
     },
   };
 }
 
+/** The elements that are open, innermost last. */
+interface Elements {
+  open(tag: string): void;
+  close(raw: string): void;
+  text(text: string): void;
+  /** True when the document's element has been opened and closed again. */
+  complete(): boolean;
+}
+
+function createElements(handler: XmlHandler): Elements {
+  const stack: Scope[] = [];
+  const outer: Names = { prefixes: new Map([["xml", "http://www.w3.org/XML/1998/namespace"]]), tags: new Map() };
+  let seenRoot = false;
+  const close = (raw: string) => {
+    const top = stack.pop();
+    if (top === undefined || top.raw !== raw) throw new XmlError(`</${shorten(raw)}> closes nothing`);
+    handler.close(top.name, top.text);
+  };
+  return {
+    close,
+    open(tag) {
+      if (stack.length === 0 && seenRoot) throw new XmlError("a second element after the document's own");
+      if (stack.length >= MAX_DEPTH) throw new XmlError(`elements nested deeper than ${MAX_DEPTH}`);
+      seenRoot = true;
+      const around = stack[stack.length - 1]?.names ?? outer;
+      const { raw, name, names, empty } = around.tags.get(tag) ?? readTag(around, tag);
+      stack.push({ raw, name, names, text: "" });
+      handler.open(name);
+      if (empty) close(raw);
+    },
+    text(text) {
+      const top = stack[stack.length - 1];
+      if (top === undefined) {
+        if (text.trim() !== "") throw new XmlError("text outside the document's element");
+        return;
+      }
+      if (top.text.length + text.length > MAX_TOKEN) throw new XmlError("an element's text is too long");
+      top.text += text;
+    },
+    complete: () => seenRoot && stack.length === 0,
+  };
+}
+
+/** Handles one token of `all` that begins at `at`; answers where it ends, or -1 when its end has not come yet. */
+function readToken(elements: Elements, all: string, at: number): number {
+  if (all.charCodeAt(at) !== LESS) {
+    const end = all.indexOf("<", at);
+    if (end < 0) return -1;
+    elements.text(withoutEntities(all.slice(at, end)));
+    return end;
+  }
+  if (all.charCodeAt(at + 1) === BANG || at + 1 === all.length) {
+    if (all.length < at + 9 && "<![CDATA[".startsWith(all.slice(at))) return -1;
+    if (all.length < at + 4 && "<!--".startsWith(all.slice(at))) return -1;
+    if (all.startsWith("<![CDATA[", at)) return section(all, at, "]]>", (end) => elements.text(all.slice(at + 9, end)));
+    if (all.startsWith("<!--", at)) return section(all, at + 4, "-->");
+    throw new XmlError("a document type declaration");
+  }
+  if (all.startsWith("<?", at)) return section(all, at, "?>", (end) => checkEncoding(all.slice(at, end)));
+  const end = tagEnd(all, at);
+  if (end < 0) return -1;
+  if (all.charCodeAt(at + 1) === SLASH) elements.close(all.slice(at + 2, end).trimEnd());
+  else elements.open(all.slice(at + 1, end));
+  return end + 1;
+}
+
 const LESS = 0x3c;
 const SLASH = 0x2f;
+const BANG = 0x21;
 const NAME = /^[\p{L}_:][\p{L}\p{N}_:.\-·\p{M}]*$/u;
 
 function section(all: string, from: number, closing: string, found?: (end: number) => void): number {
