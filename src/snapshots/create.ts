@@ -116,18 +116,19 @@ function manifestOf(snapshot: NewSnapshot, timestamp: string): BlobsManifest {
 /** False when the name is taken by another snapshot. */
 async function writeManifest(room: SnapshotRoom, manifest: BlobsManifest, options: SnapshotOptions): Promise<boolean> {
   const path = manifestPath(manifest.timestamp);
-  const body = new TextEncoder().encode(formatManifest(manifest));
+  const text = formatManifest(manifest);
+  const body = new TextEncoder().encode(text);
   const source = { size: body.length, open: () => fromBytes(body) };
   faultPoint("manifest-write");
   try {
     const { file } = await room.backend.write(path, source, { expect: "absent", ...options });
-    room.cache.put(manifest, { rev: file && !file.racy ? file.rev : null, size: body.length });
+    room.cache.put(manifest, { rev: file && !file.racy ? file.rev : null, size: body.length }, text);
     return true;
   } catch (error) {
     if (!(error instanceof StaleError)) throw error;
   }
   if (!(await hasBytes(room, manifest, body, options))) return false;
-  room.cache.put(manifest, { rev: null, size: body.length });
+  room.cache.put(manifest, { rev: null, size: body.length }, text);
   return true;
 }
 

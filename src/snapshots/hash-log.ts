@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import { dirname } from "node:path";
 import { faultPoint } from "../lib/fault.ts";
 import { writeAll, writeAtomic } from "../lib/fs.ts";
+import { type HashSet, hashSet } from "./hash-set.ts";
 
 /** First bytes of the file; a file that begins otherwise counts as empty. */
 const HEADER = Buffer.from("claude-mirror hashes, version 1\n");
@@ -23,9 +24,9 @@ export interface HashLog {
  * and where it cannot be written it lives in memory only.
  */
 export function openHashLog(file: string): HashLog {
-  let loaded: Set<string> | undefined;
+  let loaded: HashSet | undefined;
   let writable = true;
-  const hashes = (): Set<string> => {
+  const hashes = (): HashSet => {
     loaded ??= load(file);
     return loaded;
   };
@@ -46,37 +47,36 @@ export function openHashLog(file: string): HashLog {
       const known = hashes();
       const added: string[] = [];
       for (const sha256 of sha256s) {
-        if (known.has(sha256)) continue;
-        known.add(sha256);
-        added.push(sha256);
+        if (known.add(sha256)) added.push(sha256);
       }
       if (added.length > 0) attempt(() => append(file, added));
     },
     retain(keep) {
-      const kept = new Set([...hashes()].filter(keep));
-      if (kept.size === hashes().size) return;
-      loaded = kept;
-      attempt(() => writeAtomic(file, Buffer.concat([HEADER, packed([...kept])]), { durable: false }));
+      const before = hashes();
+      const kept = [...before.values()].filter(keep);
+      if (kept.length === before.size) return;
+      loaded = hashSet();
+      loaded.addPacked(packed(kept));
+      attempt(() => writeAtomic(file, Buffer.concat([HEADER, packed(kept)]), { mode: 0o600, durable: false }));
     },
   };
 }
 
-function load(file: string): Set<string> {
+function load(file: string): HashSet {
+  const hashes = hashSet();
   let bytes: Buffer;
   try {
     bytes = fs.readFileSync(file);
   } catch {
-    return new Set();
+    return hashes;
   }
   if (!bytes.subarray(0, HEADER.length).equals(HEADER)) {
     removeQuietly(file);
-    return new Set();
+    return hashes;
   }
   const torn = (bytes.length - HEADER.length) % RECORD;
   if (torn > 0) truncateQuietly(file, bytes.length - torn);
-  const hashes = new Set<string>();
-  for (let at = HEADER.length; at + RECORD <= bytes.length; at += RECORD)
-    hashes.add(bytes.toString("hex", at, at + RECORD));
+  hashes.addPacked(bytes.subarray(HEADER.length));
   return hashes;
 }
 

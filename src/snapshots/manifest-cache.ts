@@ -10,7 +10,7 @@ import { formatManifest, parseManifest } from "./manifest-codec.ts";
 import type { BlobsManifest, SnapshotFormat, SnapshotInfo } from "./model.ts";
 
 /** Enough for a header with 101 changed files of usual length; a longer one is read whole. */
-const HEAD_BYTES = 64 * 1024;
+const HEAD_BYTES = 16 * 1024;
 
 /**
  * What one cached snapshot looked like on the remote. A null rev: we wrote it and were not told, so the size decides.
@@ -37,7 +37,8 @@ export interface ManifestCache {
   manifest(name: string, file?: RemoteFile): BlobsManifest | undefined;
   /** The digest of one path (undefined when the snapshot lacks it), or "unknown" when this is not in the cache. */
   digestOf(name: string, file: RemoteFile, path: RelPath): string | undefined | "unknown";
-  put(manifest: BlobsManifest, remote: { readonly rev: string | null; readonly size: number }): void;
+  /** `text` is the manifest as `formatManifest` spells it, where the caller has it at hand. */
+  put(manifest: BlobsManifest, remote: { readonly rev: string | null; readonly size: number }, text?: string): void;
   putFull(info: SnapshotInfo): void;
   drop(name: string, format: SnapshotFormat): void;
   /** When the names on the remote were last listed, milliseconds since 1970. */
@@ -66,12 +67,12 @@ export function openManifestCache(folder: string): ManifestCache {
       const found = readEntry(fileOf(name, "blobs"), file);
       return found ? findDigest(found.body, path) : "unknown";
     },
-    put(manifest, remote) {
+    put(manifest, remote, text) {
       const { files: _, ...info } = manifest;
       store(
         fileOf(manifest.timestamp, "blobs"),
         { rev: remote.rev, size: remote.size, info },
-        formatManifest(manifest),
+        text ?? formatManifest(manifest),
       );
     },
     putFull: (info) => store(fileOf(info.timestamp, "full"), { rev: null, size: 0, info }, ""),
@@ -151,7 +152,7 @@ function readHead(file: string): string | undefined {
   try {
     const fd = fs.openSync(file, "r");
     try {
-      const bytes = Buffer.alloc(HEAD_BYTES);
+      const bytes = Buffer.allocUnsafe(HEAD_BYTES);
       return bytes.toString("utf8", 0, fs.readSync(fd, bytes, 0, HEAD_BYTES, 0));
     } finally {
       fs.closeSync(fd);
