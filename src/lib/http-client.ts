@@ -134,7 +134,15 @@ function attempt(request: HttpRequest, attempt: Attempt): Promise<HttpResponse |
   const { signal } = request;
   const send = url.protocol === "https:" ? https.request : http.request;
   return new Promise((resolve, reject) => {
-    const outgoing = send(url, { method: request.method, agent: attempt.agent, headers: headersOf(request, body) });
+    const outgoing = send({
+      protocol: url.protocol,
+      hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+      port: url.port === "" ? undefined : Number(url.port),
+      path: url.pathname + url.search,
+      method: request.method,
+      agent: attempt.agent,
+      headers: headersOf(request, body),
+    });
     let sockets = 0;
     // Not every runtime reports the end of a request that has no socket yet: the answer to the caller never waits for it.
     const fail = (error: unknown) => {
