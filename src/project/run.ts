@@ -3,6 +3,7 @@ import type { RelPath } from "../lib/path.ts";
 import type { Look } from "../sync/look.ts";
 import type { Action, GuardName, ItemOutcome, Plan, PlanMode, Strategy } from "../sync/model.ts";
 import type { SyncService } from "../sync/service.ts";
+import { TRASH_KEEP_MS } from "../sync/trash.ts";
 import { reportRun } from "./activity.ts";
 import { settleConflicts } from "./conflicts.ts";
 import { withProjectLock } from "./lock.ts";
@@ -80,11 +81,12 @@ async function carryOut(
   const changes = plan.actions.some((action) => action.kind !== "adopt" && action.kind !== "forget");
   if (changes) {
     await warmBlobs(parts, plan);
-    await snapshotBefore(parts, request.command, plan);
+    notices.push(...(await snapshotBefore(parts, request.command, plan)).notices);
     parts.sync.begin(request.command, plan);
   }
   const outcome = await parts.sync.execute(plan, await parts.snapshotHooks());
   parts.sync.record(look);
+  parts.trash.empty({ olderThanMs: TRASH_KEEP_MS });
   const done: Done = { items: outcome.items, interrupted: outcome.interrupted, notices, snapshot: null };
   if (outcome.interrupted) return resultOf(request, plan, look, done);
   const closed = await closeRun(parts, notices);
@@ -106,6 +108,7 @@ async function closeRun(parts: Parts, notices: string[]): Promise<Pick<Done, "sn
   if (due === undefined) return { snapshot: null };
   const after = await snapshotAfter(parts, due);
   notices.push(...(await reportRun(parts, due)));
+  if (after.kind === "made") notices.push(...after.notices);
   if (after.kind === "failed") return { snapshot: null, snapshotFailed: after.outcome };
   parts.sync.end();
   return { snapshot: after.snapshot };

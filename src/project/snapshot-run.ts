@@ -11,31 +11,39 @@ import type { RunResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
 
 /** Deletes on the remote of bytes that no snapshot holds make one first (decision 18). */
-export async function snapshotBefore(parts: Parts, command: string, plan: Plan): Promise<RunResult["snapshot"]> {
+export async function snapshotBefore(parts: Parts, command: string, plan: Plan): Promise<Made> {
   const doomed = plan.actions.filter((action) => action.kind === "delete-remote");
-  if (doomed.length === 0) return null;
-  if (parts.deps.config.snapshotFormat !== "blobs") return null;
+  if (doomed.length === 0) return NONE;
+  if (parts.deps.config.snapshotFormat !== "blobs") return NONE;
   const snapshots = await parts.snapshots();
-  if (doomed.every(({ sha256 }) => sha256 !== undefined && snapshots.holds(sha256))) return null;
+  if (doomed.every(({ sha256 }) => sha256 !== undefined && snapshots.holds(sha256))) return NONE;
   return makeSnapshot(parts, {
     action: command === "sync" ? "sync" : "push",
     filesChanged: doomed.map(({ path }) => path),
   });
 }
 
+interface Made {
+  readonly snapshot: RunResult["snapshot"];
+  /** What to tell the user. */
+  readonly notices: readonly string[];
+}
+
+const NONE: Made = { snapshot: null, notices: [] };
+
 export type SnapshotAfter =
-  | { readonly kind: "made"; readonly snapshot: RunResult["snapshot"] }
+  | (Made & { readonly kind: "made" })
   | { readonly kind: "failed"; readonly outcome: ItemOutcome };
 
 /** The snapshot of what both sides agree on after a run that sent or deleted something. */
 export async function snapshotAfter(parts: Parts, due: Due): Promise<SnapshotAfter> {
   const filesChanged = [...due.uploaded, ...due.deletedRemote].sort();
-  if (filesChanged.length === 0 || parts.deps.config.snapshotFormat !== "blobs")
-    return { kind: "made", snapshot: null };
+  if (filesChanged.length === 0) return { kind: "made", ...NONE };
+  if (parts.deps.config.snapshotFormat !== "blobs") return { kind: "made", snapshot: null, notices: [NO_FULL] };
   try {
     return {
       kind: "made",
-      snapshot: await makeSnapshot(parts, { action: due.command === "sync" ? "sync" : "push", filesChanged }),
+      ...(await makeSnapshot(parts, { action: due.command === "sync" ? "sync" : "push", filesChanged })),
     };
   } catch (error) {
     parts.deps.signal.throwIfAborted();
@@ -48,27 +56,52 @@ export async function snapshotAfter(parts: Parts, due: Due): Promise<SnapshotAft
   }
 }
 
+const NO_FULL =
+  "No snapshot was made: this version cannot write the full format. Set snapshot_format: blobs in the config to get snapshots.";
+
 interface SnapshotFacts {
   readonly action: "push" | "sync";
   readonly filesChanged: readonly string[];
 }
 
-async function makeSnapshot(parts: Parts, { action, filesChanged }: SnapshotFacts): Promise<RunResult["snapshot"]> {
+/**
+ * Stores what no blob holds yet and writes the manifest. An agreed version of which no copy is left anywhere (both sides
+ * have moved on and a conflict is open) cannot be in it: that is told, and no reason to be without a snapshot.
+ */
+async function makeSnapshot(parts: Parts, { action, filesChanged }: SnapshotFacts): Promise<Made> {
   const snapshots = await parts.snapshots();
   const { config, signal } = parts.deps;
-  const files = await agreedDigests(parts);
+  const { files, gone } = await agreedDigests(parts);
   const unstored = new Set(await snapshots.unstored(files.values(), { signal }));
-  const missing = [...files].filter(([, sha256]) => unstored.delete(sha256));
-  await forEachLimit(missing, config.parallelWorkers, ([path, sha256]) => storeBlob(parts, path, sha256), { signal });
-  const { timestamp } = await snapshots.create(
-    { action, filesChanged, files, user: config.user, machine: config.machineName },
+  const missing = [...files].filter(([, sha256]) => unstored.has(sha256));
+  const stored = new Set<string>();
+  await forEachLimit(
+    missing,
+    config.parallelWorkers,
+    async ([path, sha256]) => {
+      if (stored.has(sha256) || (await storeBlob(parts, path, sha256))) stored.add(sha256);
+    },
     { signal },
   );
-  return { timestamp, format: "blobs" };
+  for (const [path, sha256] of missing) {
+    if (!stored.has(sha256) && files.delete(path)) gone.push(path);
+  }
+  const facts = { action, filesChanged, files, user: config.user, machine: config.machineName };
+  const { timestamp } = await snapshots.create(facts, { signal });
+  const notices = gone.map(
+    (path) => `The snapshot lacks "${path}": no copy of its agreed version is left; run claude-mirror sync.`,
+  );
+  return { snapshot: { timestamp, format: "blobs" }, notices };
+}
+
+interface AgreedDigests {
+  readonly files: Map<RelPath, string>;
+  /** Files whose agreed version is nowhere any more. */
+  readonly gone: RelPath[];
 }
 
 /** Every agreed file with its SHA-256; those that only the Python tool has synced are read once and remembered. */
-async function agreedDigests(parts: Parts): Promise<Map<RelPath, string>> {
+async function agreedDigests(parts: Parts): Promise<AgreedDigests> {
   const agreed = await parts.sync.agreed();
   const learned = new Map<RelPath, string>();
   const { config, signal } = parts.deps;
@@ -76,57 +109,55 @@ async function agreedDigests(parts: Parts): Promise<Map<RelPath, string>> {
   await forEachLimit(
     unknown,
     config.parallelWorkers,
-    async (entry) => void learned.set(entry.path, await digestOf(parts, entry)),
+    async (entry) => {
+      const sha256 = await digestOf(parts, entry);
+      if (sha256 !== undefined) learned.set(entry.path, sha256);
+    },
     { signal },
   );
   if (learned.size > 0) await parts.sync.learnDigests(learned);
-  return new Map(agreed.map(({ path, sha256 }) => [path, sha256 ?? (learned.get(path) as string)]));
+  const files = new Map<RelPath, string>();
+  const gone: RelPath[] = [];
+  for (const { path, sha256 = learned.get(path) } of agreed) {
+    if (sha256 === undefined) gone.push(path);
+    else files.set(path, sha256);
+  }
+  return { files, gone };
 }
 
-/** From the local file when it still is what was agreed, else from the remote. */
-async function digestOf(parts: Parts, entry: Agreed): Promise<string> {
+/** From the local file when it still is what was agreed, else from the remote; undefined when neither has it. */
+async function digestOf(parts: Parts, entry: Agreed): Promise<string | undefined> {
   const { tools } = parts.sync;
   const local = await tools.hashLocal(entry.path).catch(() => undefined);
   if (local?.hash.md5 === entry.md5) return local.hash.sha256;
   const remote = await (await parts.backend()).stat(entry.path, { signal: parts.deps.signal });
   const hash = remote && (await tools.hashRemote(remote));
-  if (hash?.md5 === entry.md5) return hash.sha256;
-  throw goneVersion(entry.path);
+  return hash?.md5 === entry.md5 ? hash.sha256 : undefined;
 }
 
-/** Sends one agreed body that no blob holds yet: from here when the bytes are here, else from the remote's live file. */
-async function storeBlob(parts: Parts, path: RelPath, sha256: string): Promise<void> {
-  const snapshots = await parts.snapshots();
+/** Sends one agreed body that no blob holds yet, from here or from the remote's live file. False when neither has it. */
+async function storeBlob(parts: Parts, path: RelPath, sha256: string): Promise<boolean> {
   const { signal } = parts.deps;
   const local = await parts.sync.tools.hashLocal(path).catch(() => undefined);
-  if (local?.hash.sha256 === sha256) {
-    const { source } = await localContent(joinUnder(parts.root, path), path, {
-      planned: local.stat,
-      ...CONTENT,
-      signal,
-    });
-    await snapshots.store(source, { signal });
-    return;
-  }
+  if (local?.hash.sha256 === sha256) return storeFile(parts, path, joinUnder(parts.root, path), sha256);
   const backend = await parts.backend();
   const remote = await backend.stat(path, { signal });
-  if (remote === undefined) throw goneVersion(path);
+  if (remote === undefined) return false;
   const note = { path, reason: "copy of the remote version, on its way into a snapshot" };
   const { body } = await backend.read(path, { expect: remote.rev, signal });
   const kept = await parts.trash.putBytes(body, note, { signal });
   try {
-    const content = parts.trash.contentOf(kept);
-    const planned = fileStat(fs.statSync(content, { bigint: true }));
-    const { source, hash } = await localContent(content, path, { planned, ...CONTENT, signal });
-    if (hash.sha256 !== sha256) throw goneVersion(path);
-    await snapshots.store(source, { signal });
+    return await storeFile(parts, path, parts.trash.contentOf(kept), sha256);
   } finally {
     parts.trash.discard(kept);
   }
 }
 
-const CONTENT = { onProgress: () => undefined };
-
-function goneVersion(path: RelPath): Error {
-  return new Error(`no copy of the agreed version of "${path}" is left: run claude-mirror sync first`);
+async function storeFile(parts: Parts, path: RelPath, absolute: string, sha256: string): Promise<boolean> {
+  const { signal } = parts.deps;
+  const planned = fileStat(fs.statSync(absolute, { bigint: true }));
+  const { source, hash } = await localContent(absolute, path, { planned, onProgress: () => undefined, signal });
+  if (hash.sha256 !== sha256) return false;
+  await (await parts.snapshots()).store(source, { signal });
+  return true;
 }

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hashBytes } from "../lib/hash.ts";
 import { comparePaths, type RelPath } from "../lib/path.ts";
 import type { SyncFiles } from "./files.ts";
 import { readHashCache } from "./hash-cache.ts";
@@ -33,8 +34,8 @@ export interface LoadBaseOptions {
 }
 
 /**
- * Loads the merge base. Our own index is believed while the shared manifest still is the file it was made from and no
- * journal is left; otherwise the manifest is read, enriched by what the index knows, and the journal laid over it.
+ * Loads the merge base. Our own index is believed while the shared manifest still is the file it was made from and all
+ * of the journal is in it; otherwise the manifest is read, enriched by what the index knows, and the journal laid over it.
  */
 export async function loadBase(options: LoadBaseOptions): Promise<Base> {
   const { files } = options;
@@ -42,7 +43,7 @@ export async function loadBase(options: LoadBaseOptions): Promise<Base> {
   const signature = manifestStat(files.manifest);
   const journal = replayJournal(files.journal);
   const known = index !== undefined && sameManifest(index.manifest, signature);
-  if (known && journal.base.size === 0) {
+  if (known && (journal.base.size === 0 || index.meta === journalMark(files.journal))) {
     return { index, manifest: signature === undefined ? "missing" : "ok", journal, notices: [] };
   }
   return rebuild(options, { index, signature, journal });
@@ -54,7 +55,13 @@ export function manifestStat(file: string): FileStat | undefined {
   return stat === undefined ? undefined : fileStat(stat);
 }
 
-function sameManifest(a: FileStat | undefined, b: FileStat | undefined): boolean {
+/** Tells one content of the journal from every other; an index that holds it carries the mark. `""` without a journal. */
+export function journalMark(file: string): string {
+  return fs.existsSync(file) ? hashBytes("sha256", fs.readFileSync(file)) : "";
+}
+
+/** Whether two looks at the manifest saw one and the same file, or none. */
+export function sameManifest(a: FileStat | undefined, b: FileStat | undefined): boolean {
   return a === undefined || b === undefined ? a === b : sameContentStat(a, b);
 }
 
@@ -81,7 +88,7 @@ async function rebuild(options: LoadBaseOptions, { index, signature, journal }: 
   const rows = mergeRows(entries, index, journal);
   const header = {
     hashedSinceMs: index?.hashedSinceMs ?? options.now,
-    meta: index?.meta ?? "",
+    meta: "",
     ...(signature && { manifest: signature }),
   };
   const load = (file: string) => {
@@ -90,7 +97,9 @@ async function rebuild(options: LoadBaseOptions, { index, signature, journal }: 
     if (loaded === undefined) throw new Error(`could not read back the index just written to "${file}"`);
     return loaded;
   };
-  const cached = options.cache && journal.base.size === 0;
+  // A manifest that cannot be read must be found so again next time.
+  const readable = result.kind === "ok" || result.kind === "missing";
+  const cached = options.cache && readable && journal.base.size === 0;
   return {
     index: cached ? load(files.index) : inTemporary(load),
     manifest: result.kind,

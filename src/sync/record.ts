@@ -1,11 +1,12 @@
+import * as fs from "node:fs";
 import type { BackendKind } from "../backends/types.ts";
 import { comparePaths, type RelPath } from "../lib/path.ts";
-import { type Base, manifestStat } from "./base.ts";
+import { type Base, journalMark, manifestStat, sameManifest } from "./base.ts";
 import type { SyncFiles } from "./files.ts";
 import { type HashCacheRow, writeHashCache } from "./hash-cache.ts";
 import type { Learned } from "./look.ts";
 import { rewriteManifest, setCorruptAside } from "./manifest-file.ts";
-import type { BaseEntry } from "./model.ts";
+import type { BaseEntry, FileStat } from "./model.ts";
 import type { IndexRow, LocalRecord, StateIndex } from "./state-index.ts";
 import { writeIndex } from "./write-index.ts";
 
@@ -28,20 +29,27 @@ export interface RecordOptions {
 export function recordRun(options: RecordOptions): void {
   const { files, base, confirmed } = options;
   const learnt = changedBases(options);
+  const seen = base.index.manifest;
+  const disturbed = base.manifest === "ok" && !sameManifest(manifestStat(files.manifest), seen);
   if (base.manifest === "corrupt") setCorruptAside(files.manifest);
   if (learnt.size > 0) rewriteManifest(files.manifest, learnt, { backend: options.backend });
-  const rows = saveIndex({ ...options, confirmed });
+  // Somebody else wrote the manifest during the run: our rows do not know what, so the index is made anew next time.
+  const rows = saveIndex({ ...options, confirmed }, disturbed ? undefined : manifestStat(files.manifest));
+  if (disturbed) fs.rmSync(files.index, { force: true });
   if (learnt.size > 0) writeHashCache(files.hashCache, cacheRows(rows));
 }
 
-/** Writes the index alone: a cache of what was looked at. */
-export function saveIndex(options: RecordOptions): readonly IndexRow[] {
-  const { files, base } = options;
-  const signature = manifestStat(files.manifest);
+/** Keeps what a look found out. The rows speak of the manifest as the look saw it, and of no later one. */
+export function rememberLook(options: RecordOptions): void {
+  saveIndex(options, options.base.index.manifest);
+}
+
+function saveIndex(options: RecordOptions, signature: FileStat | undefined): readonly IndexRow[] {
+  const { files } = options;
   const rows = mergedRows(options);
   writeIndex(files.index, rows, {
     hashedSinceMs: options.hashedSinceMs,
-    meta: base.index.meta,
+    meta: journalMark(files.journal),
     ...(signature && { manifest: signature }),
   });
   return rows;

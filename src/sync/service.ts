@@ -14,7 +14,7 @@ import { type Learned, type Look, type LookTools, lookAtViews, type Views } from
 import { clearMarker, type Due, dueOf, readMarker, writeMarker } from "./marker.ts";
 import type { GuardName, Outcome, Plan, PlanRequest, Refusal, SyncEvent } from "./model.ts";
 import { plan } from "./plan.ts";
-import { type RecordOptions, recordRun, saveIndex } from "./record.ts";
+import { type RecordOptions, recordRun, rememberLook } from "./record.ts";
 import { compileScope, type Scope } from "./scope.ts";
 import { selectFiles } from "./select.ts";
 import type { Trash } from "./trash.ts";
@@ -143,11 +143,11 @@ export function openSync(deps: SyncDeps): SyncService {
         const entry = row < 0 ? undefined : base.index.baseAt(row);
         if (entry) learned.base.set(path, { ...entry, sha256 });
       }
-      saveIndex({ ...recording(base, learned), confirmed: new Map(), local: new Map() });
+      rememberLook({ ...recording(base, learned), confirmed: new Map(), local: new Map() });
     },
     remember(seen) {
       if (seen.learned.local.size + seen.learned.base.size === 0) return;
-      saveIndex({ ...recording(seen.base, seen.learned), confirmed: new Map(), local: new Map() });
+      rememberLook({ ...recording(seen.base, seen.learned), confirmed: new Map(), local: new Map() });
     },
   };
 }
