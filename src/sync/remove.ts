@@ -21,7 +21,7 @@ export async function removeLocal(action: DeleteLocalAction, run: RunContext): P
     if (lookAt(absolute) !== "absent") {
       requireUnchanged(absolute, path, local);
       run.trash.putFile(absolute, { path, reason: "deleted on the remote" }, { expect: local });
-      await run.syncFolder(dirname(absolute));
+      await syncIfThere(dirname(absolute), run);
       if (lookAt(absolute) !== "absent") throw new StalePlanError(`left "${path}" alone: it has appeared; run again`);
     }
   } catch (error) {
@@ -50,6 +50,15 @@ export async function removeRemote(action: DeleteRemoteAction, run: RunContext):
     requireGone(action, run);
   }
   run.record({ kind: "gone", path });
+}
+
+/** Another delete may have emptied and removed the folder meanwhile. */
+async function syncIfThere(folder: string, run: RunContext): Promise<void> {
+  try {
+    await run.syncFolder(folder);
+  } catch (error) {
+    if (lookAt(folder) !== "absent") throw error;
+  }
 }
 
 /** A folder of that name means that the file is gone. */

@@ -80,8 +80,14 @@ test("download: a file that changed since the plan stays, whenever it changed", 
       return opened;
     },
   });
-  const done = await lab.run([downloadAction(remote, local)], { backend: later });
-  expect(done.items[0]?.error?.class).toBe("STALE");
+  const action = { ...downloadAction(remote, local), localSha256: hashBytes("sha256", "mine") };
+  for (const heldBySnapshot of [() => true, () => false]) {
+    const done = await lab.run([action], { backend: later, heldBySnapshot });
+    expect(done.items[0]?.error?.class).toBe("STALE");
+    lab.write("a.md", "mine");
+    Object.assign(action, { local: lab.stat("a.md") });
+  }
+  lab.write("a.md", "mine, edited");
   const again = await lab.run([downloadAction(remote, local)]);
   expect(again.items[0]?.error?.class).toBe("STALE");
   expect(lab.read("a.md")).toBe("mine, edited");

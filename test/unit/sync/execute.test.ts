@@ -133,6 +133,20 @@ test("delete-local: the file goes to the trash and emptied folders go, others st
   expect(lab.names()).toEqual([]);
 });
 
+test("delete-local: many at once in folders that they empty together", async () => {
+  const lab = executorLab();
+  const actions: Action[] = [];
+  for (let i = 0; i < 200; i++) {
+    const path = `x/${Math.floor(i / 2)}/${i}.md`;
+    lab.write(path, "x");
+    actions.push(deleteLocal(lab, path));
+  }
+  const done = await lab.run(actions, { workers: 16 });
+  expect(done.items.filter((item) => item.status === "failed")).toEqual([]);
+  expect(lab.names()).toEqual([]);
+  expect(lab.trashed().length).toBe(200);
+});
+
 test("delete-local: a file that changed since the plan stays, one that is gone is done", async () => {
   const lab = executorLab();
   lab.write("a.md", "one");
