@@ -1,4 +1,3 @@
-import { afterAll } from "bun:test";
 import { chmodSync, existsSync, lstatSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,12 +11,13 @@ export function tempFolder(label = "test"): string {
   return folder;
 }
 
-afterAll(() => {
+/** What the test runner does at its end. */
+export function removeTempFolders(): void {
   for (const folder of made.splice(0)) {
     if (existsSync(folder)) unlockFolders(folder);
     rmSync(folder, { recursive: true, force: true });
   }
-});
+}
 
 /** Gives back the permissions that a test took from folders, so that they can be removed. */
 function unlockFolders(folder: string): void {
