@@ -12,7 +12,7 @@ import { sourceOf } from "../support/bodies.ts";
 import { type NginxOptions, startNginx } from "../support/nginx.ts";
 import type { TestServer } from "../support/server-process.ts";
 import { tempFolder } from "../support/temp.ts";
-import { giveToServer, webdavConfig, webdavDeps } from "../support/webdav-setup.ts";
+import { giveToServer, probedFacts, webdavClient, webdavConfig, webdavDeps } from "../support/webdav-setup.ts";
 
 const stops: (() => Promise<void>)[] = [];
 afterAll(async () => {
@@ -307,4 +307,24 @@ test("write: a body read in pieces arrives whole, above every buffer on the way"
   await backend.write(A, sourceOf(bytes), { expect: "absent" });
   const stored = readFileSync(join(server.root, "team/project/docs/a.md"));
   expect(createHash("sha256").update(stored).digest("hex")).toBe(createHash("sha256").update(bytes).digest("hex"));
+});
+
+test("locks: of several clients that replace one version at once exactly one wins", async () => {
+  const { server } = await onApache();
+  const url = `${server.origin}/dav`;
+  const facts = { ...(await probedFacts(url)), update: "lock" as const };
+  const clients = [1, 2, 3].map(() => webdavClient(url, facts));
+  for (let round = 0; round < 10; round++) {
+    const path = relPath(`${round}.md`);
+    await clients[0]?.write(path, sourceOf("base"), { expect: "absent" });
+    const base = await clients[0]?.stat(path);
+    if (!base) throw new Error("not there");
+    const results = await Promise.allSettled(
+      clients.map((client, i) => client.write(path, sourceOf(`by ${i}`.repeat(1000 + i)), { expect: base.rev })),
+    );
+    const won = results.flatMap((result, i) => (result.status === "fulfilled" ? [i] : []));
+    expect(won.length).toBe(1);
+    expect((await clients[0]?.stat(path))?.size).toBe(4 * (1000 + (won[0] ?? 0)));
+  }
+  for (const client of clients) await client.close();
 });
