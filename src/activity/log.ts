@@ -90,7 +90,7 @@ export function parseLog(text: string): ParsedLog {
   for (const entry of listed) {
     const event = parseEvent(entry);
     if (event === undefined) skipped++;
-    else if (!events.has(identity(event))) events.set(identity(event), event);
+    else events.set(identity(event), event);
   }
   if (events.size === 0 && skipped > 0) return { kind: "unreadable", reason: "none of its entries is an event" };
   return { kind: "ok", events: [...events.values()], skipped };
