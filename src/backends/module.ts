@@ -38,6 +38,12 @@ export interface Probed {
   readonly notes: readonly string[];
 }
 
+/** What a look at the remote told by the way. */
+export interface Looked {
+  /** The server's clock in its answer, milliseconds since 1970, to the second. */
+  readonly serverTimeMs?: number;
+}
+
 /** One kind of storage. Every function throws a BackendError (or AbortError) and nothing else. */
 export interface BackendModule {
   readonly kind: BackendKind;
@@ -48,7 +54,12 @@ export interface BackendModule {
   /** Creates the base folder when it is missing and finds out what the remote can do. Only setup calls this. */
   prepare(config: BackendConfig, deps: BackendDeps): Promise<Probed>;
   /** Signs in and looks at the base folder in as few requests as that takes; changes nothing. */
-  check(config: BackendConfig, deps: BackendDeps): Promise<void>;
+  check(config: BackendConfig, deps: BackendDeps): Promise<Looked>;
+  /**
+   * What is known about the remote without writing to it, from an earlier setup or by looking; undefined when only
+   * `prepare` can find it out.
+   */
+  known(config: BackendConfig, deps: BackendDeps): Promise<Probed | undefined>;
   /** Costs no request where the facts are cached. Never creates the base folder. */
   open(config: BackendConfig, deps: BackendDeps): Promise<Backend>;
 }

@@ -32,9 +32,11 @@ export class MissingError extends Error {
 
 /** Only the user can go on: sign in, free space, restore access. The message says which. */
 export class NeedsActionError extends Error {
-  constructor(message: string, options: { readonly cause?: unknown } = {}) {
+  readonly hint: string | undefined;
+  constructor(message: string, options: { readonly hint?: string; readonly cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "NeedsActionError";
+    this.hint = options.hint;
   }
 }
 

@@ -2,7 +2,7 @@ import { access, constants, mkdir, realpath } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import type { Clock } from "../../lib/clock.ts";
 import { BackendError } from "../errors.ts";
-import type { BackendConfig, BackendDeps, BackendModule, Probed } from "../module.ts";
+import type { BackendConfig, BackendDeps, BackendModule, Looked, Probed } from "../module.ts";
 import type { Backend, Capabilities } from "../types.ts";
 import { copyLocal, moveLocal } from "./copy.ts";
 import { attempting, codeOf } from "./errors.ts";
@@ -19,6 +19,10 @@ export const local: BackendModule = {
   remoteRoot: (config) => resolve(config.localFolder),
   prepare,
   check,
+  async known(config) {
+    const can = capabilities(await lookAtFileSystem(resolve(config.localFolder)));
+    return { can, created: false, notes: notesOn(can) };
+  },
   async open(config, deps) {
     await requireApart(config);
     return openLocal({ folder: config.localFolder, clock: deps.clock });
@@ -88,19 +92,25 @@ async function prepare(config: BackendConfig, deps: BackendDeps): Promise<Probed
   const found = await lookAtFileSystem(folder);
   const caseSensitive = await attempting({ ...attempt, verb: "write to" }, () => probeCaseSensitivity(folder));
   const can = capabilities({ ...found, names: { ...found.names, caseSensitive } });
-  const notes: string[] = [];
-  if (!caseSensitive) notes.push("names that differ only by case are one file there");
-  if (can.names.forbidden !== "") notes.push(`names with any of ${can.names.forbidden} cannot be stored there`);
-  if (can.maxFileSize !== undefined) notes.push("files of 4 GiB and more cannot be stored there");
-  return { can, created, notes };
+  return { can, created, notes: notesOn(can) };
 }
 
-async function check(config: BackendConfig, deps: BackendDeps): Promise<void> {
+/** What a person should know about the folder, one line each. */
+function notesOn(can: Capabilities): string[] {
+  const notes: string[] = [];
+  if (!can.names.caseSensitive) notes.push("names that differ only by case are one file there");
+  if (can.names.forbidden !== "") notes.push(`names with any of ${can.names.forbidden} cannot be stored there`);
+  if (can.maxFileSize !== undefined) notes.push("files of 4 GiB and more cannot be stored there");
+  return notes;
+}
+
+async function check(config: BackendConfig, deps: BackendDeps): Promise<Looked> {
   await requireApart(config);
   deps.signal?.throwIfAborted();
   const attempt = { folder: resolve(config.localFolder), verb: "use", path: "" };
   await requireRoot(attempt);
   await attempting(attempt, () => access(attempt.folder, constants.R_OK | constants.W_OK | constants.X_OK));
+  return {};
 }
 
 /** Refuses a folder that is not named, not absolute, or inside or around the project (decision 14). */

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { AuthType, createClient, getPatcher, type WebDAVClient } from "webdav";
 import type { Clock } from "../../lib/clock.ts";
+import { parseHttpDate } from "../../lib/http.ts";
 import type { HttpBody, HttpClient } from "../../lib/http-client.ts";
 import type { HttpResponse } from "../../lib/http-response.ts";
 import { BackendError } from "../errors.ts";
@@ -37,6 +38,8 @@ export interface DavConnection {
   scheme(): AuthScheme | undefined;
   /** The Server header of the latest answer. */
   server(): string;
+  /** The Date header of the latest answer, milliseconds since 1970. */
+  serverTimeMs(): number | undefined;
   close(): void;
 }
 
@@ -63,6 +66,7 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
   const signer = createSigner(options);
   let learning: Promise<void> | undefined;
   let server = "";
+  let serverTimeMs: number | undefined;
 
   const attempted = (request: DavRequest): Attempted => ({
     what: request.what,
@@ -79,6 +83,7 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
       throw request.signal?.aborted ? request.signal.reason : broken(error, request);
     });
     server = response.headers.get("server") ?? server;
+    serverTimeMs = parseHttpDate(response.headers.get("date") ?? "", clock.now());
     return response;
   }
 
@@ -123,7 +128,16 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
     }
   }
 
-  return { root, send, refusal, broken, scheme: signer.scheme, server: () => server, close: () => http.close() };
+  return {
+    root,
+    send,
+    refusal,
+    broken,
+    scheme: signer.scheme,
+    server: () => server,
+    serverTimeMs: () => serverTimeMs,
+    close: () => http.close(),
+  };
 }
 
 /** How requests are signed, and the package's client that signs them so. */

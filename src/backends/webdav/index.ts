@@ -1,6 +1,6 @@
 import { createHttpClient } from "../../lib/http-client.ts";
 import { BackendError } from "../errors.ts";
-import type { BackendConfig, BackendDeps, BackendModule, Probed } from "../module.ts";
+import type { BackendConfig, BackendDeps, BackendModule, Looked, Probed } from "../module.ts";
 import type { Backend } from "../types.ts";
 import { createWebdavBackend } from "./backend.ts";
 import { createConnection, type DavConnection } from "./connection.ts";
@@ -17,6 +17,10 @@ export const webdav: BackendModule = {
   remoteRoot: (config) => rootOf(config).url,
   prepare: (config, deps) => prepare(config, deps),
   check: (config, deps) => check(config, deps),
+  known: async (config, deps) => {
+    const facts = loadFacts(deps.stateFolder, rootOf(config), deps.clock.now());
+    return facts && { can: capabilities(facts), created: false, notes: notesOn(facts) };
+  },
   open: (config, deps) => open(config, deps),
 };
 
@@ -80,11 +84,14 @@ async function prepare(config: BackendConfig, deps: BackendDeps): Promise<Probed
   }
 }
 
-async function check(config: BackendConfig, deps: BackendDeps): Promise<void> {
+async function check(config: BackendConfig, deps: BackendDeps): Promise<Looked> {
   const facts = loadFacts(deps.stateFolder, rootOf(config), deps.clock.now());
   const connection = connect(config, deps, facts);
   try {
-    if (await rootExists(connection, deps)) return;
+    if (await rootExists(connection, deps)) {
+      const serverTimeMs = connection.serverTimeMs();
+      return serverTimeMs === undefined ? {} : { serverTimeMs };
+    }
     throw new BackendError(`Could not find the remote folder "${connection.root.url}": it is not there`, {
       class: "FILE_REJECTED",
       status: 404,
