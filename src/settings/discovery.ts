@@ -139,7 +139,7 @@ function isMirrorOf(config: Outline, primary: Outline): boolean {
 }
 
 /** The real path, as far up as something exists. */
-function realPathOfAny(path: string): string {
+export function realPathOfAny(path: string): string {
   const whole = isAbsolute(path) ? path : resolve(path);
   const real = realPath(whole);
   if (real !== undefined) return real;

@@ -46,6 +46,17 @@ export interface ManifestCache {
   setLastLook(ms: number): void;
 }
 
+/** Where the cache is in a project's state folder. */
+export function manifestCacheFolder(stateFolder: string): string {
+  return join(stateFolder, "snapshots", "manifests");
+}
+
+/** Names of all cached snapshots of a project, newest first. */
+export function cachedSnapshotNames(stateFolder: string): readonly string[] {
+  const cache = openManifestCache(manifestCacheFolder(stateFolder));
+  return [...new Set([...cache.names("blobs"), ...cache.names("full")])].sort().reverse();
+}
+
 /** Opens the cache in `folder`, which is made when first needed. */
 export function openManifestCache(folder: string): ManifestCache {
   const fileOf = (name: string, format: SnapshotFormat): string => join(folder, `${name}.${format}`);

@@ -7,7 +7,7 @@ import { type CreatedSnapshot, createSnapshot, prepareToStore, unstoredBlobs } f
 import { fileHistory } from "./history.ts";
 import { inspectSnapshot } from "./inspect.ts";
 import { listSnapshots, type SnapshotRoom } from "./list.ts";
-import { openManifestCache } from "./manifest-cache.ts";
+import { manifestCacheFolder, openManifestCache } from "./manifest-cache.ts";
 import type { History, Inspection, NewSnapshot, RestorePlan, RestoreReport, SnapshotInfo } from "./model.ts";
 import { executeRestore, type RestoreOptions } from "./restore.ts";
 import { planRestore } from "./restore-plan.ts";
@@ -61,7 +61,7 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     clock: deps.clock,
     workers: deps.workers,
     blobs: openBlobStore(deps.backend, folder),
-    cache: openManifestCache(join(folder, "manifests")),
+    cache: openManifestCache(manifestCacheFolder(deps.stateFolder)),
   };
   return {
     holds: (sha256) => room.blobs.holds(sha256),

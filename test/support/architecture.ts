@@ -6,7 +6,8 @@ export type Sources = ReadonlyMap<string, string>;
 
 /** The storage contract: what a room that stores things may know of backends. */
 const CONTRACT = ["backends/types.ts", "backends/errors.ts", "backends/layout.ts"];
-const MODELS = ["project/model.ts", "sync/model.ts", "snapshots/model.ts", "activity/model.ts", "settings/model.ts"];
+const MODELS = ["project/model.ts", "setup/model.ts", "sync/model.ts", "snapshots/model.ts", "activity/model.ts", "settings/model.ts"];
+const SETUP_NEEDS = ["ignore", "include", "files", "journal", "manifest-file", "pattern-hints", "trash"];
 
 /**
  * Who may import what, types included (design 3). The first area whose prefix fits a file is its own. A target ending
@@ -16,7 +17,18 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
   { area: "main.ts", may: ["cli/", "settings/index-fast.ts", "lib/errors.ts"] },
   {
     area: "app.ts",
-    may: ["project/", "sync/", "snapshots/", "activity/", "settings/", "backends/", "claude/", "platform/", "lib/"],
+    may: [
+      "project/",
+      "setup/",
+      "sync/",
+      "snapshots/",
+      "activity/",
+      "settings/",
+      "backends/",
+      "claude/",
+      "platform/",
+      "lib/",
+    ],
   },
   {
     area: "cli/",
@@ -26,7 +38,9 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
       "project/service.ts",
       "settings/discovery.ts",
       "settings/index-fast.ts",
+      "setup/",
       "backends/errors.ts",
+      "backends/registry.ts",
       ...MODELS,
       "lib/",
     ],
@@ -35,6 +49,19 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
   {
     area: "project/",
     may: ["sync/", "snapshots/", "activity/", "settings/model.ts", "backends/module.ts", ...CONTRACT, "lib/"],
+  },
+  {
+    area: "setup/",
+    may: [
+      "settings/",
+      "project/model.ts",
+      "project/lock.ts",
+      ...SETUP_NEEDS.map((name) => `sync/${name}.ts`),
+      "backends/module.ts",
+      "backends/registry.ts",
+      ...CONTRACT,
+      "lib/",
+    ],
   },
   { area: "sync/", may: [...CONTRACT, "lib/"] },
   { area: "snapshots/", may: [...CONTRACT, "lib/"] },

@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { AVAILABLE_KINDS } from "../../backends/registry.ts";
 import { configDir } from "../../lib/dirs.ts";
 import { command } from "../command.ts";
 import { type CompletionSources, complete } from "../complete.ts";
@@ -19,11 +20,11 @@ export const completeCommand = command({
   },
 });
 
-function sourcesOf({ env, home }: CommandContext): CompletionSources {
+function sourcesOf(ctx: CommandContext): CompletionSources {
   return {
-    configs: () => configFiles(configDir(env, home)),
-    snapshots: async () => [],
-    backends: ["local", "webdav"],
+    configs: () => configFiles(configDir(ctx.env, ctx.home)),
+    snapshots: async () => (await import("../../app.ts")).snapshotNames(ctx),
+    backends: AVAILABLE_KINDS,
   };
 }
 

@@ -1,0 +1,29 @@
+import { UsageError } from "../lib/errors.ts";
+import { type DiscoveryPlaces, findProject } from "../settings/discovery.ts";
+import { indexFile } from "../settings/index-fast.ts";
+import { machineFrom } from "../settings/machine.ts";
+import type { World } from "./world.ts";
+
+/** Where this user's settings are looked for. */
+export function discoveryPlaces({ env, home }: Pick<World, "env" | "home">): DiscoveryPlaces {
+  return { configDir: machineFrom(env).configDir, home, indexFile: indexFile(env, home) };
+}
+
+/**
+ * The config that a command is about: `given` (absolute), else the one that belongs to the current folder. Throws
+ * UsageError when there is none or several claim the folder.
+ */
+export function configFile(world: Pick<World, "env" | "home" | "cwd">, given: string | undefined): string {
+  if (given !== undefined) return given;
+  const { cwd } = world;
+  const found = findProject(cwd, discoveryPlaces(world));
+  if (found.kind === "found") return found.file;
+  if (found.kind === "ambiguous") {
+    throw new UsageError(`several configs are for the project ${found.path}: ${found.files.join(", ")}`, {
+      hint: "Choose one with --config; claude-mirror doctor explains.",
+    });
+  }
+  throw new UsageError(`no project is set up for ${cwd}`, {
+    hint: "Run claude-mirror init there, cd into a project, or name a config with --config.",
+  });
+}

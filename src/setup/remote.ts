@@ -1,0 +1,58 @@
+import { realpathSync } from "node:fs";
+import { join } from "node:path";
+import type { BackendDeps, BackendModule, Secret } from "../backends/module.ts";
+import { loadBackend } from "../backends/registry.ts";
+import { dataDir, stateDir } from "../lib/dirs.ts";
+import { NeedsActionError } from "../lib/errors.ts";
+import type { ProjectConfig } from "../settings/model.ts";
+import { projectFolder, projectId } from "../settings/project-id.ts";
+import { webdavSecret } from "../settings/tokens.ts";
+import type { World } from "./world.ts";
+
+/** The remote of a project as its settings describe it, not opened yet. */
+export interface Remote {
+  readonly module: BackendModule;
+  /** Canonical; holds no secret. */
+  readonly root: string;
+  readonly stateFolder: string;
+  readonly trashFolder: string;
+  /** What the module's functions want, with what signs in. */
+  deps(secret: Secret | undefined): BackendDeps;
+}
+
+/** Reads no secret and asks nothing. Throws a BackendError for an address that cannot be one. */
+export async function remoteOf(world: Omit<World, "cwd">, config: ProjectConfig): Promise<Remote> {
+  const { env, home, clock, signal } = world;
+  const module = await loadBackend(config.backend);
+  const root = module.remoteRoot(config);
+  const id = projectId(realPathOr(config.projectPath), root);
+  const stateFolder = projectFolder(stateDir(env, home), id);
+  const trashFolder = join(projectFolder(dataDir(env, home), id), "trash");
+  const log = env["CLAUDE_MIRROR_DEBUG"] ? world.note : undefined;
+  return {
+    module,
+    root,
+    stateFolder,
+    trashFolder,
+    deps: (secret) => ({ clock, env, stateFolder, secret, signal, log }),
+  };
+}
+
+/**
+ * What signs in to the project's remote, undefined where nothing is needed. Throws NeedsActionError when `auth` was
+ * never run, SettingsError for a token file that cannot be read.
+ */
+export function storedSecret(config: ProjectConfig): Secret | undefined {
+  if (config.backend !== "webdav") return undefined;
+  const secret = webdavSecret(config);
+  if (secret === undefined) throw new NeedsActionError("Not authenticated. Run claude-mirror auth first.");
+  return { username: secret.username, password: secret.password };
+}
+
+function realPathOr(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
