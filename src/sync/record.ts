@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { LocalFileError } from "../backends/errors.ts";
 import type { BackendKind } from "../backends/types.ts";
 import { comparePaths, type RelPath } from "../lib/path.ts";
 import { type Base, journalMark, manifestStat, sameManifest } from "./base.ts";
@@ -32,11 +33,22 @@ export function recordRun(options: RecordOptions): void {
   const seen = base.index.manifest;
   const disturbed = base.manifest === "ok" && !sameManifest(manifestStat(files.manifest), seen);
   if (base.manifest === "corrupt") setCorruptAside(files.manifest);
-  if (learnt.size > 0) rewriteManifest(files.manifest, learnt, { backend: options.backend });
+  if (learnt.size > 0) writeManifest(files.manifest, learnt, options.backend);
   // Somebody else wrote the manifest during the run: our rows do not know what, so the index is made anew next time.
   const rows = saveIndex({ ...options, confirmed }, disturbed ? undefined : manifestStat(files.manifest));
   if (disturbed) fs.rmSync(files.index, { force: true });
   if (learnt.size > 0) writeHashCache(files.hashCache, cacheRows(rows));
+}
+
+/** Throws LocalFileError when the manifest has become one that must not be written over; the journal then keeps it all. */
+function writeManifest(
+  file: string,
+  changes: Map<RelPath, BaseEntry | undefined>,
+  backend: RecordOptions["backend"],
+): void {
+  const result = rewriteManifest(file, changes, { backend });
+  if (result.kind !== "corrupt" && result.kind !== "future") return;
+  throw new LocalFileError(`could not write "${file}": it was replaced by one that cannot be read (${result.reason})`);
 }
 
 /** Keeps what a look found out. The rows speak of the manifest as the look saw it, and of no later one. */
