@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, lstatSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -13,8 +13,14 @@ export function tempFolder(label = "test"): string {
 
 /** What the test runner does at its end. */
 export function removeTempFolders(): void {
-  for (const folder of made.splice(0)) {
-    if (existsSync(folder)) unlockFolders(folder);
+  for (const folder of made.splice(0)) removeFolder(folder);
+}
+
+function removeFolder(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    unlockFolders(folder);
     rmSync(folder, { recursive: true, force: true });
   }
 }
