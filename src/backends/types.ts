@@ -131,6 +131,8 @@ export interface Capabilities {
   readonly checksums: readonly ChecksumKind[];
   /** True when the answer to a write names the new version. */
   readonly writeReturnsRev: boolean;
+  /** Milliseconds after a write within which a second one of equal size could end up with the same rev; 0 when left out. */
+  readonly revTickMs?: number;
   /** True when no reader ever sees a half-written file. */
   readonly atomicWrite: boolean;
   readonly names: NameRules;

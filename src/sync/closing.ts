@@ -1,9 +1,13 @@
 import { RESERVED_FOLDERS } from "../backends/layout.ts";
 import type { Backend, RemoteFile } from "../backends/types.ts";
+import type { Clock } from "../lib/clock.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { SentFile } from "./journal.ts";
 import { callOptions, judgeSent } from "./run-context.ts";
+
+/** So short a wait is worth it even for one file. */
+const SHORT_TICK_MS = 50;
 
 /** Up to so many files are looked up one by one; more cost one listing. */
 const FEW = 8;
@@ -21,10 +25,8 @@ export interface Learned {
  * Finds the versions of uploads whose answers did not name them. Verified by size, checksums where there are any, and
  * a modification time not after the server's own clock in its answer. Throws what the backend throws.
  */
-export async function learnRevs(
-  sent: ReadonlyMap<RelPath, SentFile>,
-  options: { readonly backend: Backend; readonly workers: number; readonly signal?: AbortSignal },
-): Promise<Learned> {
+export async function learnRevs(sent: ReadonlyMap<RelPath, SentFile>, options: LookOptions): Promise<Learned> {
+  const settled = await waitForTick(sent.size, options);
   const found = sent.size <= FEW ? await lookUp(sent, options) : await listAll(sent, options);
   const confirmed = new Map<RelPath, RemoteFile>();
   const damaged: RelPath[] = [];
@@ -34,15 +36,30 @@ export async function learnRevs(
     const verdict = judgeSent(one, file);
     if (verdict === "damaged") damaged.push(path);
     else if (verdict === "unclear" || file === undefined) unclear.push(path);
-    else confirmed.set(path, file);
+    else confirmed.set(path, settled ? { ...file, racy: false } : file);
   }
   return { confirmed, damaged, unclear };
 }
 
-async function lookUp(
-  sent: ReadonlyMap<RelPath, SentFile>,
-  options: { readonly backend: Backend; readonly workers: number; readonly signal?: AbortSignal },
-): Promise<Map<RelPath, RemoteFile>> {
+export interface LookOptions {
+  readonly backend: Backend;
+  readonly workers: number;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Waits until another write would show in the rev, so that the revs found now can be trusted. Not for a few files on a
+ * server whose revs are slow: reading those once on the next run is cheaper than waiting for them.
+ */
+async function waitForTick(files: number, { backend, clock, signal }: LookOptions): Promise<boolean> {
+  const tickMs = backend.can.revTickMs ?? 0;
+  if (tickMs > SHORT_TICK_MS && files <= FEW) return false;
+  if (tickMs > 0) await clock.sleep(tickMs, signal);
+  return true;
+}
+
+async function lookUp(sent: ReadonlyMap<RelPath, SentFile>, options: LookOptions): Promise<Map<RelPath, RemoteFile>> {
   const found = new Map<RelPath, RemoteFile>();
   const call = callOptions(options);
   await forEachLimit(
@@ -57,10 +74,7 @@ async function lookUp(
   return found;
 }
 
-async function listAll(
-  sent: ReadonlyMap<RelPath, SentFile>,
-  options: { readonly backend: Backend; readonly signal?: AbortSignal },
-): Promise<Map<RelPath, RemoteFile>> {
+async function listAll(sent: ReadonlyMap<RelPath, SentFile>, options: LookOptions): Promise<Map<RelPath, RemoteFile>> {
   const listing = await options.backend.list("", { skip: RESERVED_FOLDERS, ...callOptions(options) });
   return new Map(listing.files.filter((file) => sent.has(file.path)).map((file) => [file.path, file]));
 }

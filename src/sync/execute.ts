@@ -231,7 +231,7 @@ async function closeRun(run: Run): Promise<void> {
     return;
   }
   const { options } = run;
-  const looked = { backend: run.backend, workers: options.workers, ...callOptions(run) };
+  const looked = { backend: run.backend, clock: run.clock, workers: options.workers, ...callOptions(run) };
   try {
     const { confirmed, damaged: bad } = await learnRevs(run.sent, looked);
     for (const [path, file] of confirmed) {

@@ -30,6 +30,9 @@ export function remoteNameProblem(path: RelPath, rules: NameRules): string | und
     for (const char of rules.forbidden) {
       if (name.includes(char)) return `the remote cannot hold ${JSON.stringify(char)} in a name`;
     }
+    if (rules.hiddenPrefix !== undefined && name.startsWith(rules.hiddenPrefix)) {
+      return `the remote hides names that begin with ${JSON.stringify(rules.hiddenPrefix)}, so it could never be listed`;
+    }
     const bytes = byteLength(name);
     if (bytes > rules.maxNameBytes)
       return `a name of ${bytes} bytes is too long for the remote (${rules.maxNameBytes})`;

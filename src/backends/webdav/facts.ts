@@ -107,6 +107,7 @@ export function capabilities(facts: ServerFacts): Capabilities {
     guard: weakest(facts),
     checksums: facts.checksums,
     writeReturnsRev: facts.putReturnsEtag && facts.listsEtags,
+    revTickMs: facts.listsEtags ? KERNEL_TICK_MS : CLOCK_SECOND_MS,
     atomicWrite: facts.atomicWrite,
     names: {
       forbidden: "",
@@ -116,6 +117,11 @@ export function capabilities(facts: ServerFacts): Capabilities {
     },
   };
 }
+
+/** ETags made of a file's time and size change with the kernel's clock, which ticks every 10 ms at worst. */
+const KERNEL_TICK_MS = 20;
+/** Without ETags a rev is made of whole seconds. */
+const CLOCK_SECOND_MS = 2000;
 
 function weakest(facts: ServerFacts): GuardLevel {
   const guards: readonly (ChangeGuard | CreateGuard)[] = [facts.update, facts.remove, facts.create];

@@ -78,3 +78,9 @@ test("localNameProblem: Windows refuses devices, its forbidden characters and tr
   }
   expect(localNameProblem(relPath("é".repeat(128)), "posix")).toContain("256 bytes");
 });
+
+test("remoteNameProblem: a name that the remote hides from listings is never sent there", () => {
+  const rules = { forbidden: "", maxNameBytes: 255, caseSensitive: true, hiddenPrefix: "." };
+  expect(remoteNameProblem(relPath("a/.hidden/b.md"), rules)).toContain("hides names");
+  expect(remoteNameProblem(relPath("a/b.md"), rules)).toBeUndefined();
+});
