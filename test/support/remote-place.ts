@@ -1,0 +1,83 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { APACHE_USER, startApache } from "./apache.ts";
+import { startNginx } from "./nginx.ts";
+import type { TestServer } from "./server-process.ts";
+import { tempFolder } from "./temp.ts";
+import { giveToServer } from "./webdav-setup.ts";
+
+/** One project's remote, and the hand of somebody who changes it without us. */
+export interface RemotePlace {
+  /** Where its files are on this disk. */
+  readonly folder: string;
+  /** Keys of the project YAML that lead there. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Content of the token file. */
+  readonly token: object | undefined;
+  /** True where listings leave out names that begin with a dot. */
+  readonly hidesDotNames: boolean;
+  put(path: string, content: string | Uint8Array): void;
+  remove(path: string): void;
+}
+
+export interface RemoteKind {
+  readonly name: "a local folder" | "Apache" | "nginx";
+  /** Starts what it takes; `place` makes a new, empty remote. */
+  start(): Promise<{ readonly place: () => RemotePlace; readonly stop: () => Promise<void> }>;
+}
+
+/** The three remotes that every end-to-end scenario runs on. */
+export const REMOTE_KINDS: readonly RemoteKind[] = [
+  { name: "a local folder", start: async () => ({ place: localPlace, stop: async () => undefined }) },
+  {
+    name: "Apache",
+    start: () => served(startApache({ auth: "basic" }), { token: { ...APACHE_USER } }),
+  },
+  { name: "nginx", start: () => served(startNginx(), { token: { ...APACHE_USER }, hidesDotNames: true }) },
+];
+
+/** A remote below a running server's root. */
+export function servedPlace(
+  server: TestServer,
+  name: string,
+  options: { readonly token?: object; readonly hidesDotNames?: boolean } = {},
+): RemotePlace {
+  const folder = join(server.root, name);
+  mkdirSync(folder);
+  giveToServer(folder);
+  const settings = {
+    backend: "webdav",
+    webdav_url: `${server.origin}/dav/${encodeURIComponent(name)}/`,
+    webdav_insecure_http: true,
+  };
+  return { settings, token: options.token, hidesDotNames: options.hidesDotNames ?? false, ...hand(folder) };
+}
+
+async function served(starting: Promise<TestServer>, options: Parameters<typeof servedPlace>[2]) {
+  const server = await starting;
+  let made = 0;
+  return { place: () => servedPlace(server, `project ${++made}`, options), stop: () => server.stop() };
+}
+
+function localPlace(): RemotePlace {
+  const folder = tempFolder("mirror");
+  return {
+    settings: { backend: "local", local_folder: folder },
+    token: undefined,
+    hidesDotNames: false,
+    ...hand(folder),
+  };
+}
+
+function hand(folder: string): Pick<RemotePlace, "folder" | "put" | "remove"> {
+  return {
+    folder,
+    put(path, content) {
+      const file = join(folder, path);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, content);
+      giveToServer(folder);
+    },
+    remove: (path) => rmSync(join(folder, path), { recursive: true }),
+  };
+}

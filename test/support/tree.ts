@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+/** Our state files in a project folder and the three reserved folders of a remote. */
+const OURS = /^(\.claude_mirror_(manifest|hash_cache|inbox)|_claude_mirror_(logs|blobs|snapshots)(\/|$))/;
+
+/** The user's files below `folder`: path to content, a byte per character. Empty where there is no such folder. */
+export function userFiles(folder: string): Record<string, string> {
+  const files: Record<string, string> = {};
+  for (const path of filesBelow(folder)) {
+    if (!OURS.test(path)) files[path] = readFileSync(join(folder, path), "latin1");
+  }
+  return files;
+}
+
+/** Everything below `folder` with what would show any write: type, mode, time, inode and content. */
+export function fingerprint(folder: string): string[] {
+  if (!existsSync(folder)) return ["(missing)"];
+  return ["", ...(readdirSync(folder, { recursive: true }) as string[]).sort()].map((path) => {
+    const { mode, mtimeMs, ino } = lstatSync(join(folder, path));
+    const content = lstatSync(join(folder, path)).isFile() ? digest(readFileSync(join(folder, path))) : "folder";
+    return `${path} ${mode.toString(8)} ${mtimeMs} ${ino} ${content}`;
+  });
+}
+
+/** Paths of all files below `folder`, sorted; symbolic links to files included. */
+export function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return (readdirSync(folder, { recursive: true }) as string[])
+    .filter((path) => statSync(join(folder, path), { throwIfNoEntry: false })?.isFile())
+    .sort();
+}
+
+/** SHA-256 in hex. */
+export function digest(bytes: string | Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
