@@ -10,7 +10,7 @@ const A = relPath("docs/a.md");
 const ROUNDS = 8;
 
 /** Several machines at one file at once. */
-export function raceChapters({ chapter, at, can }: ContractContext): void {
+export function raceChapters({ chapter, at, can, has }: ContractContext): void {
   /** Sets all clients off at once; gives the numbers of those that succeeded. */
   const race = async (clients: readonly Backend[], act: (client: Backend, i: number) => Promise<unknown>) => {
     const ends = await Promise.allSettled(clients.map((client, i) => act(client, i)));
@@ -72,6 +72,21 @@ export function raceChapters({ chapter, at, can }: ContractContext): void {
       }
       await close(clients);
     });
+
+    test.skipIf(can.guard === "look" || !has.copy)(
+      "two machines copy different files onto one name: exactly one wins, and its content stays",
+      async () => {
+        const clients = await open();
+        for (const i of clients.keys()) await create(clients[0] as Backend, `from/${i}.md`, `copy of ${i}`);
+        for (let round = 0; round < ROUNDS; round++) {
+          const path = relPath(`copied/${round}.md`);
+          const won = await race(clients, async (client, i) => client.copy?.(relPath(`from/${i}.md`), path));
+          expect(won.length).toBe(1);
+          expect(await textAt(clients[0] as Backend, path)).toBe(`copy of ${won[0]}`);
+        }
+        await close(clients);
+      },
+    );
 
     test("two machines replace one file without a guard: one whole content stays", async () => {
       const clients = await open();

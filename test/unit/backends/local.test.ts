@@ -191,6 +191,39 @@ describe("openLocal write", () => {
     expect(names(folder)).toEqual(["docs"]);
   });
 
+  test("a body without end is given up as soon as it is too long", async () => {
+    const { folder, backend } = await setup();
+    let given = 0;
+    const open = (): ReadableStream<Uint8Array> =>
+      new ReadableStream({
+        pull(controller) {
+          given += 1000;
+          if (given > 1_000_000) throw new Error("nobody stopped reading");
+          controller.enqueue(new Uint8Array(1000));
+        },
+      });
+    await expect(backend.write(A, { size: 2500, open }, { expect: "absent" })).rejects.toThrow("more than that came");
+    expect(given).toBeLessThan(10_000);
+    expect(names(folder)).toEqual(["docs"]);
+  });
+
+  test("copy: a source that changes while it is copied is StaleError, and the copy is not kept", async () => {
+    let meddle = (): void => undefined;
+    const clock: Clock = {
+      ...systemClock,
+      now() {
+        meddle();
+        return systemClock.now();
+      },
+    };
+    const { folder, backend } = await setup({ clock });
+    const { file } = await backend.write(A, sourceOf("planned"), { expect: "absent" });
+    meddle = () => fs.writeFileSync(join(folder, A), "changed in place");
+    const copied = Promise.resolve(backend.copy?.(A, relPath("b.md"), file ? { expectSource: file.rev } : {}));
+    await expect(copied).rejects.toBeInstanceOf(StaleError);
+    expect(names(folder)).toEqual(["docs", "docs/a.md"]);
+  });
+
   test("a replaced file keeps its permission bits", async () => {
     const { folder, backend } = await setup();
     const { file } = await backend.write(A, sourceOf("a"), { expect: "absent" });
