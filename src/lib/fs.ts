@@ -29,6 +29,7 @@ export function writeAtomic(target: string, content: string | Uint8Array, option
   try {
     const fd = fs.openSync(temp, "wx", mode);
     try {
+      faultPoint(`atomic-temp ${basename(target)}`);
       writeAll(fd, typeof content === "string" ? Buffer.from(content) : content);
       fs.fchmodSync(fd, mode);
       if (options.durable !== false) fs.fsyncSync(fd);

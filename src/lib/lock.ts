@@ -207,6 +207,7 @@ function createExclusive(file: string, content: string): boolean {
       if (!hasNoLinks(error)) throw error;
       createWithoutLink(file, content);
     }
+    faultPoint(`lock-unlink-temp ${basename(file)}`);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
@@ -245,6 +246,7 @@ function writeTemp(file: string, content: string): string {
   const temp = tempPathFor(file);
   const fd = fs.openSync(temp, "wx", 0o600);
   try {
+    faultPoint(`lock-temp ${basename(file)}`);
     writeAll(fd, Buffer.from(content));
   } finally {
     fs.closeSync(fd);

@@ -162,6 +162,7 @@ export function placeNew(temp: string, target: string): void {
       fs.renameSync(temp, target);
       return;
     }
+    faultPoint("restore-unlink-temp");
     fs.rmSync(temp);
   } catch (error) {
     throw localError("write", target, error);
@@ -195,6 +196,7 @@ async function openTemp(file: string, target: string, mode: number | undefined):
 
 function writeChunk(fd: number, chunk: Uint8Array, target: string): void {
   try {
+    faultPoint("restore-write");
     writeAll(fd, chunk);
   } catch (error) {
     throw localError("write", target, error);

@@ -117,6 +117,7 @@ async function settle(action: DownloadAction, fetched: Fetched, run: RunContext)
     const target = run.root.file(path);
     const placed = statOf(fetched.temp);
     placeNew(fetched.temp, target, path);
+    faultPoint("place-unlink-temp");
     fs.rmSync(fetched.temp, { force: true });
     await run.syncFolder(dirname(target));
     return statPlaced(target, placed);
@@ -224,6 +225,7 @@ async function writeTemp(
     if (size > remote.size) throw transient(remote.path, `more than ${remote.size} bytes came`);
     for (const each of hashers) each.update(chunk);
     try {
+      faultPoint("fetch-write");
       writeAll(fd, chunk);
     } catch (error) {
       throw asLocalError(error, `could not write "${remote.path}"`);

@@ -112,6 +112,7 @@ export function writeHashCache(file: string, rows: Iterable<HashCacheRow>): void
   try {
     const fd = fs.openSync(temp, "wx", mode);
     try {
+      faultPoint("hash-cache-temp");
       writeRows(fd, rows);
       fs.fchmodSync(fd, mode);
     } finally {

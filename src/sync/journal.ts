@@ -136,6 +136,7 @@ function openForAppend(file: string): number {
   try {
     fs.mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const fresh = !fs.existsSync(file);
+    faultPoint("journal-open");
     const fd = fs.openSync(file, "a+", 0o600);
     if (fresh) fsyncFolder(dirname(file));
     const size = fs.fstatSync(fd).size;

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import { dirname } from "node:path";
 import { StaleError } from "../backends/errors.ts";
 import type { RemoteFile } from "../backends/types.ts";
+import { faultPoint } from "../lib/fault.ts";
 import { tempPathFor } from "../lib/fs.ts";
 import { hasher } from "../lib/hash.ts";
 import { drain } from "../lib/streams.ts";
@@ -78,6 +79,7 @@ async function bringLoser(action: KeepBothAction, target: string, run: RunContex
   const from = run.root.file(action.path);
   requireUnchanged(from, action.path, action.local);
   const temp = tempPathFor(target);
+  faultPoint("copy-here");
   fs.copyFileSync(from, temp, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE);
   const handle = await fs.promises.open(temp, "r");
   try {

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { join, sep } from "node:path";
 import { LocalFileError } from "../backends/errors.ts";
+import { faultPoint } from "../lib/fault.ts";
 import { fsyncFolder } from "../lib/fs.ts";
 import { joinUnder, parentOf, type RelPath } from "../lib/path.ts";
 import type { FileStat } from "./model.ts";
@@ -144,6 +145,7 @@ function createFolders(root: string, folder: RelPath | ""): void {
   const above = parentOf(folder);
   createFolders(root, above);
   try {
+    faultPoint("make-folder");
     fs.mkdirSync(joinUnder(root, folder));
   } catch (error) {
     if (errorCode(error) === "EEXIST" && isFolder(joinUnder(root, folder))) return;
@@ -155,6 +157,7 @@ function createFolders(root: string, folder: RelPath | ""): void {
 function pruneFolders(root: string, path: RelPath): void {
   for (let folder = parentOf(path); folder !== ""; folder = parentOf(folder)) {
     try {
+      faultPoint("prune-folder");
       fs.rmdirSync(joinUnder(root, folder));
     } catch {
       return; // Not empty, or not ours to remove: it stays, and so do the folders above it.

@@ -130,6 +130,7 @@ function rewriteOnce(
   const temp = tempPathFor(file);
   const out = openTemp(temp, file, before?.mode);
   try {
+    faultPoint("manifest-temp");
     const result =
       before === undefined ? streamNew(file, out, changes, options) : streamOld(file, out, changes, options);
     if (!result.written) return result;

@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { faultPoint } from "../lib/fault.ts";
 import { writeAtomic } from "../lib/fs.ts";
 import { parseRelPath, type RelPath } from "../lib/path.ts";
 import type { ActionKind, Plan } from "./model.ts";
@@ -44,6 +45,7 @@ export function writeMarker(file: string, command: string, plan: Plan): void {
 }
 
 export function clearMarker(file: string): void {
+  faultPoint("marker-clear");
   fs.rmSync(file, { force: true });
 }
 

@@ -138,6 +138,7 @@ function beginEntry(folder: string, meta: Meta): TrashEntry {
     }
     const fd = fs.openSync(join(folder, id, META), "wx", 0o600);
     try {
+      faultPoint("trash-meta");
       writeAll(fd, Buffer.from(JSON.stringify(meta)));
       fs.fsyncSync(fd);
     } finally {
@@ -229,6 +230,7 @@ async function writeBody(
     await drain(
       body,
       (chunk) => {
+        faultPoint("trash-write");
         writeAll(fd, chunk);
         size += chunk.length;
       },

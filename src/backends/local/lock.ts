@@ -36,6 +36,7 @@ export async function withPathLock<T>(
       if (!(await isOurs())) throw busy(attempt, "the lock on it was lost, because this run stood still too long");
     });
   } finally {
+    faultPoint("local-unlock");
     if (await isOurs()) await rm(file, { force: true });
   }
 }

@@ -211,6 +211,7 @@ async function fromSource(
 /** Writes every byte: a full disk can show as a short count without an error. */
 async function writeChunk(handle: FileHandle, chunk: Uint8Array, attempt: Attempt): Promise<void> {
   let at = 0;
+  faultPoint("local-write");
   while (at < chunk.length) {
     const { bytesWritten } = await handle.write(chunk, at, chunk.length - at).catch((error: unknown) => {
       throw localError(error, attempt);
