@@ -1,14 +1,14 @@
-import { lstat, open, rename, rm, stat, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
+import { lstat, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { faultPoint } from "../../lib/fault.ts";
 import { TEMP_PREFIX, tempPathFor } from "../../lib/fs.ts";
 import { hashBytes } from "../../lib/hash.ts";
+import { liveness, ownIdentity, type ProcessIdentity } from "../../lib/process-identity.ts";
 import { BackendError } from "../errors.ts";
 import { type Attempt, codeOf } from "./errors.ts";
 import { type LocalRoot, unlessMissing } from "./root.ts";
 
-/** A lock is held for a look and a rename: microseconds. One this old has lost its owner. */
+/** A lock is held for a look and a rename: microseconds. One this old has lost its owner, wherever that ran. */
 const STALE_MS = 30_000;
 const WAIT_MS = 60_000;
 
@@ -64,7 +64,7 @@ async function tryLock(file: string): Promise<bigint | undefined> {
   try {
     const handle = await open(file, "wx", 0o666);
     try {
-      await handle.writeFile(`${hostname()} ${process.pid}\n`);
+      await handle.writeFile(ownerText());
       return (await handle.stat({ bigint: true })).ino;
     } finally {
       await handle.close();
@@ -75,14 +75,42 @@ async function tryLock(file: string): Promise<bigint | undefined> {
   }
 }
 
-/** Removes a lock whose owner is gone. Its age is told by the file system's own clock, which all machines share. */
+let owner: string | undefined;
+
+function ownerText(): string {
+  owner ??= JSON.stringify(ownIdentity());
+  return owner;
+}
+
+/** True when the lock says that its owner was a process of this machine, and that process has ended. */
+async function ownerEnded(file: string): Promise<boolean> {
+  try {
+    const identity: unknown = JSON.parse(await readFile(file, "utf8"));
+    return isIdentity(identity) && liveness(identity) === "dead";
+  } catch {
+    // Gone meanwhile, or its owner has not finished writing it.
+    return false;
+  }
+}
+
+function isIdentity(value: unknown): value is ProcessIdentity {
+  if (typeof value !== "object" || value === null || !("pid" in value) || typeof value.pid !== "number") return false;
+  const fields = value as Readonly<Record<string, unknown>>;
+  return ["host", "boot", "pidSpace", "processStart"].every((name) => typeof fields[name] === "string");
+}
+
+/**
+ * Removes a lock whose owner is gone: a process of this machine that has ended, or anybody after STALE_MS. Its age is
+ * told by the file system's own clock, which all machines share.
+ */
 async function takeOverStale(file: string): Promise<void> {
   const seen = await unlessMissing(lstat(file, { bigint: true }));
   if (!seen) return;
+  const ended = await ownerEnded(file);
   const now = tempPathFor(file);
   await writeFile(now, "");
   try {
-    if ((await stat(now)).mtimeMs - Number(seen.mtimeMs) < STALE_MS) return;
+    if (!ended && (await stat(now)).mtimeMs - Number(seen.mtimeMs) < STALE_MS) return;
     faultPoint("local-lock-takeover");
     await rename(file, now);
     if ((await lstat(now, { bigint: true })).ino !== seen.ino) await rename(now, file);

@@ -12,6 +12,7 @@ import type { BackendKind } from "../../../src/backends/types.ts";
 import { type Clock, systemClock } from "../../../src/lib/clock.ts";
 import { TEMP_PREFIX } from "../../../src/lib/fs.ts";
 import { type RelPath, relPath } from "../../../src/lib/path.ts";
+import { ownIdentity } from "../../../src/lib/process-identity.ts";
 import { drain, sourceOf, textAt } from "../../support/bodies.ts";
 import { tempFolder } from "../../support/temp.ts";
 
@@ -368,6 +369,20 @@ describe("withPathLock", () => {
     expect(names(folder)).toEqual(["docs", "docs/a.md"]);
   });
 
+  test("the lock of a process that was killed here is taken over at once, that of a living one is not", async () => {
+    const clock = quickClock();
+    const { folder, backend } = await setup({ clock });
+    await backend.write(A, sourceOf("old"), { expect: "absent" });
+    const lock = lockFile(join(folder, A), true);
+    fs.writeFileSync(lock, JSON.stringify({ ...ownIdentity(), pid: await endedPid() }));
+    await backend.write(A, sourceOf("new"), { expect: "any" });
+    expect(await textAt(backend, A)).toBe("new");
+    expect(clock.slept).toBeLessThan(200);
+    fs.writeFileSync(lock, JSON.stringify(ownIdentity()));
+    await expect(backend.write(A, sourceOf("newer"), { expect: "any" })).rejects.toMatchObject({ class: "TRANSIENT" });
+    expect(await textAt(backend, A)).toBe("new");
+  });
+
   test("a live lock is waited for, and in the end the call fails for a passing reason and changes nothing", async () => {
     const clock = quickClock();
     const { folder, backend } = await setup({ clock });
@@ -395,6 +410,12 @@ describe("withPathLock", () => {
     expect(names(folder)).toEqual(["count.md"]);
   }, 60_000);
 });
+
+/** The number of a process that has run and ended. */
+function endedPid(): Promise<number> {
+  const child = spawn("true", { stdio: "ignore" });
+  return new Promise((resolve) => child.on("exit", () => resolve(child.pid ?? 0)));
+}
 
 /** Adds 1 to `count.md` so many times, each time from the version that it read, in a process of its own. */
 function runAdder(folder: string, times: number): Promise<number | null> {
