@@ -36,8 +36,11 @@ export function readMarker(file: string): Marker | undefined {
 /** Adds a run's plan to what an earlier run left unfinished. */
 export function writeMarker(file: string, command: string, plan: Plan): void {
   const planned = new Map(readMarker(file)?.planned);
+  const deletedThere = new Set(plan.actions.filter(({ kind }) => kind === "delete-remote").map(({ path }) => path));
   for (const action of plan.actions) {
     if (action.kind === "adopt" || action.kind === "forget") continue;
+    // What is deleted on both sides is news for the others because of the remote one.
+    if (action.kind === "delete-local" && deletedThere.has(action.path)) continue;
     planned.set(action.path, action.kind);
     if (action.kind === "keep-both") planned.set(action.copy, "upload");
   }
