@@ -14,14 +14,16 @@ export interface GuardFacts {
 
 /**
  * The reasons not to start (decision 11), empty when there are none. A plan that only forgets, or does nothing, is
- * always let through. `allow` lifts guards by name, all but `future-manifest`: nothing may write over what it cannot
- * read. Where a side has vanished, that guard speaks and mass-delete does not repeat it.
+ * let through, unless the remote folder is missing: a push to nowhere must not look done. `allow` lifts guards by name,
+ * all but `future-manifest`: nothing may write over what it cannot read. Where a side has vanished, that guard speaks and
+ * mass-delete does not repeat it.
  */
 export function guard(plan: Plan, facts: GuardFacts, allow: ReadonlySet<GuardName>): Refusal[] {
   if (facts.manifestFromFuture) return [{ guard: "future-manifest", message: FUTURE_MANIFEST }];
-  if (!plan.actions.some((action) => action.kind !== "forget")) return [];
+  const remoteMissing = facts.baseEntries > 0 && !facts.remoteRootExists;
+  if (!remoteMissing && !plan.actions.some((action) => action.kind !== "forget")) return [];
   const localGone = facts.baseEntries > 0 && (!facts.localRootExists || facts.localFiles === 0);
-  const remoteGone = facts.baseEntries > 0 && (!facts.remoteRootExists || facts.remoteFiles === 0);
+  const remoteGone = remoteMissing || (facts.baseEntries > 0 && facts.remoteFiles === 0);
   const refusals: Refusal[] = [];
   if (localGone) refusals.push({ guard: "empty-root", message: emptyRootMessage(facts) });
   if (remoteGone) refusals.push({ guard: "remote-gone", message: remoteGoneMessage(facts) });

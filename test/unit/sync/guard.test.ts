@@ -74,6 +74,16 @@ test("guard: a run that would only forget is let through", () => {
   expect(refusals(rowsOf(60, { base: "x", local: "x", remote: "x", outOfScope: true }))).toEqual([]);
 });
 
+test("guard: a push that would send nothing is refused when the remote folder is missing", () => {
+  const rows = rowsOf(3, { base: "x", local: "x" });
+  const nothing = plan(rows, { mode: { kind: "push", forceLocal: false } });
+  expect(nothing.actions).toEqual([]);
+  const missing = factsFor(rows, { remoteRootExists: false });
+  expect(guard(nothing, missing, NONE).map((it) => it.guard)).toEqual(["remote-gone"]);
+  expect(guard(nothing, missing, new Set(["remote-gone"]))).toEqual([]);
+  expect(guard(nothing, factsFor(rows), NONE)).toEqual([]);
+});
+
 test("guard: each is lifted by its own name only", () => {
   const rows = rowsOf(60, GONE_HERE);
   expect(refusals(rows, {}, new Set(["empty-root"]))).toEqual([]);
