@@ -133,6 +133,8 @@ export interface Capabilities {
   readonly writeReturnsRev: boolean;
   /** Milliseconds after a write within which a second one of equal size could end up with the same rev; 0 when left out. */
   readonly revTickMs?: number;
+  /** True when a whole tree is listed by a few requests, however many folders it has. */
+  readonly listsDeep?: boolean;
   /** True when no reader ever sees a half-written file. */
   readonly atomicWrite: boolean;
   readonly names: NameRules;

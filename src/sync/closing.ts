@@ -1,15 +1,15 @@
 import { RESERVED_FOLDERS } from "../backends/layout.ts";
-import type { Backend, RemoteFile } from "../backends/types.ts";
+import type { Backend, Listing, RemoteFile } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { forEachLimit } from "../lib/limits.ts";
-import type { RelPath } from "../lib/path.ts";
+import { parentOf, type RelPath } from "../lib/path.ts";
 import type { SentFile } from "./journal.ts";
 import { callOptions, judgeSent } from "./run-context.ts";
 
 /** So short a wait is worth it even for one file. */
 const SHORT_TICK_MS = 50;
 
-/** Up to so many files are looked up one by one; more cost one listing. */
+/** Up to so many files are looked up one by one; more are found in listings. */
 const FEW = 8;
 
 export interface Learned {
@@ -74,7 +74,23 @@ async function lookUp(sent: ReadonlyMap<RelPath, SentFile>, options: LookOptions
   return found;
 }
 
+/** One listing of everything, or of each folder that was sent to where everything would cost one for every folder. */
 async function listAll(sent: ReadonlyMap<RelPath, SentFile>, options: LookOptions): Promise<Map<RelPath, RemoteFile>> {
-  const listing = await options.backend.list("", { skip: RESERVED_FOLDERS, ...callOptions(options) });
-  return new Map(listing.files.filter((file) => sent.has(file.path)).map((file) => [file.path, file]));
+  const { backend, workers } = options;
+  const call = callOptions(options);
+  const found = new Map<RelPath, RemoteFile>();
+  const keep = ({ files }: Listing) => {
+    for (const file of files) if (sent.has(file.path)) found.set(file.path, file);
+  };
+  if (backend.can.listsDeep === true) keep(await backend.list("", { skip: RESERVED_FOLDERS, ...call }));
+  else {
+    const folders = new Set([...sent.keys()].map(parentOf));
+    await forEachLimit(
+      folders,
+      workers,
+      async (folder) => keep(await backend.list(folder, { shallow: true, ...call })),
+      call,
+    );
+  }
+  return found;
 }

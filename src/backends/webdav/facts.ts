@@ -108,6 +108,7 @@ export function capabilities(facts: ServerFacts): Capabilities {
     checksums: facts.checksums,
     writeReturnsRev: facts.putReturnsEtag && facts.listsEtags,
     revTickMs: facts.listsEtags ? KERNEL_TICK_MS : CLOCK_SECOND_MS,
+    listsDeep: facts.deepListing,
     atomicWrite: facts.atomicWrite,
     names: {
       forbidden: "",

@@ -21,10 +21,13 @@ export function createFolders(connection: DavConnection): Folders {
   const known = new Set<string>([""]);
   /** Folders whose content was listed, with whether that went all the way down. */
   const listed = new Map<string, { readonly deep: boolean; readonly skip: ReadonlySet<string> }>();
+  /** Folders that a listing did not find; they and all below them have to be made. */
+  const gone = new Set<string>();
   const making = new Map<string, Promise<boolean>>();
 
   function isMissing(folder: RelPath | ""): boolean {
     if (folder === "" || known.has(folder)) return false;
+    if (gone.has(folder) || gone.has(parentOf(folder))) return true;
     if (listed.has(parentOf(folder))) return true;
     for (let above = parentOf(folder); ; above = parentOf(above)) {
       const scope = listed.get(above);
@@ -59,8 +62,13 @@ export function createFolders(connection: DavConnection): Folders {
 
   return {
     learn(under, listing, options) {
-      if (!listing.exists) return;
+      if (!listing.exists) {
+        // What is not there has nothing in it.
+        if (under !== "") gone.add(under);
+        return;
+      }
       known.add(under);
+      gone.delete(under);
       for (const folder of listing.folders) known.add(folder);
       listed.set(under, { deep: options.shallow !== true, skip: new Set(options.skip ?? []) });
     },

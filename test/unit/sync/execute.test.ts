@@ -290,32 +290,35 @@ test("execute: a signal lets nothing new begin and what is done stays recorded",
   expect(lab.remote("3")).toBeUndefined();
 });
 
-test("closing look: few unnamed uploads are looked up one by one, many by one listing", async () => {
-  for (const [count, stats, lists] of [
-    [8, 8, 0],
-    [9, 0, 1],
+test("closing look: few unnamed uploads are looked up one by one, many by listings of as few folders as it takes", async () => {
+  for (const [count, deep, stats, lists] of [
+    [8, true, 8, []],
+    [9, true, 0, [""]],
+    [9, false, 0, ["a", "b/c"]],
   ] as const) {
     const lab = executorLab();
-    const calls = { stat: 0, list: 0 };
+    const calls = { stat: 0, list: [] as string[] };
     const backend = withVerbs(unnamed(lab), {
+      can: { ...lab.backend.can, listsDeep: deep },
       stat: (path, options) => {
         calls.stat++;
         return lab.backend.stat(path, options);
       },
       list: (under, options) => {
-        calls.list++;
-        expect(options?.skip?.length).toBe(3);
+        calls.list.push(under);
+        expect(deep ? options?.skip?.length : options?.shallow).toBe(deep ? 3 : true);
         return lab.backend.list(under, options);
       },
     });
-    const actions = Array.from({ length: count }, (_, i) => uploadAction(`${i}`, lab.write(`${i}`, `text ${i}`)));
+    const nameOf = (i: number) => `${i % 2 === 0 ? "a" : "b/c"}/${i}`;
+    const actions = Array.from({ length: count }, (_, i) => uploadAction(nameOf(i), lab.write(nameOf(i), `text ${i}`)));
     const done = await lab.run(actions, { backend });
-    expect(calls).toEqual({ stat: stats, list: lists });
+    expect({ ...calls, list: calls.list.sort() }).toEqual({ stat: stats, list: [...lists] });
     expect(done.confirmed.base.size).toBe(count);
     expect(done.sent.size).toBe(0);
-    const base = done.confirmed.base.get(pathOf("0"));
-    expect(base?.rev as string).toBe((await lab.backend.stat(pathOf("0")))?.rev as string);
-    expect(done.confirmed.local.get(pathOf("0"))?.stat).toEqual(lab.stat("0"));
+    const base = done.confirmed.base.get(pathOf("a/0"));
+    expect(base?.rev as string).toBe((await lab.backend.stat(pathOf("a/0")))?.rev as string);
+    expect(done.confirmed.local.get(pathOf("a/0"))?.stat).toEqual(lab.stat("a/0"));
   }
 });
 
