@@ -4,7 +4,7 @@ import { openProject as openProjectRoom } from "./project/open.ts";
 import type { Project } from "./project/service.ts";
 import { loadConfig } from "./settings/load.ts";
 import { machineFrom } from "./settings/machine.ts";
-import { configFile } from "./setup/config-file.ts";
+import { configFile, openConfig } from "./setup/config-file.ts";
 import { remoteOf, storedSecret } from "./setup/remote.ts";
 import type { World } from "./setup/world.ts";
 import { cachedSnapshotNames } from "./snapshots/manifest-cache.ts";
@@ -18,8 +18,7 @@ export interface OpenOptions {
 
 /** Puts one project together: settings, its remote with everything wrapped around it, and its folders. */
 export async function openProject(world: World, options: OpenOptions): Promise<Project> {
-  const config = loadConfig(configFile(world, options.config), machineFrom(world.env));
-  for (const warning of config.warnings) world.note(warning);
+  const config = openConfig(world, options.config);
   const { module, stateFolder, trashFolder, deps } = await remoteOf(world, config);
   const { clock, signal, cwd } = world;
   return openProjectRoom({

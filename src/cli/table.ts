@@ -10,6 +10,14 @@ export interface CommandEntry {
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  init: {
+    summary: "Set a project up, or change its settings",
+    load: async () => (await import("./commands/init.ts")).initCommand,
+  },
+  auth: {
+    summary: "Sign in to the remote, or check that signing in works",
+    load: async () => (await import("./commands/auth.ts")).authCommand,
+  },
   status: {
     summary: "Show what differs between here and the remote",
     load: async () => (await import("./commands/status.ts")).statusCommand,
@@ -57,6 +65,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   trash: {
     summary: "List, restore or empty the files that a run replaced or removed here",
     load: async () => (await import("./commands/trash.ts")).trashCommand,
+  },
+  doctor: {
+    summary: "Check settings, records, sign-in and the remote, and say what to do",
+    load: async () => (await import("./commands/doctor.ts")).doctorCommand,
   },
   "find-config": {
     summary: "Print the config file of the project that a folder belongs to",

@@ -1,7 +1,9 @@
 import { UsageError } from "../lib/errors.ts";
 import { type DiscoveryPlaces, findProject } from "../settings/discovery.ts";
 import { indexFile } from "../settings/index-fast.ts";
+import { loadConfig } from "../settings/load.ts";
 import { machineFrom } from "../settings/machine.ts";
+import type { ProjectConfig } from "../settings/model.ts";
 import type { World } from "./world.ts";
 
 /** Where this user's settings are looked for. */
@@ -26,4 +28,11 @@ export function configFile(world: Pick<World, "env" | "home" | "cwd">, given: st
   throw new UsageError(`no project is set up for ${cwd}`, {
     hint: "Run claude-mirror init there, cd into a project, or name a config with --config.",
   });
+}
+
+/** Reads the config that a command is about and tells what is odd about it. Throws SettingsError. */
+export function openConfig(world: World, given: string | undefined): ProjectConfig {
+  const config = loadConfig(configFile(world, given), machineFrom(world.env));
+  for (const warning of config.warnings) world.note(warning);
+  return config;
 }

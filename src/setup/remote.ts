@@ -46,7 +46,8 @@ export function storedSecret(config: ProjectConfig): Secret | undefined {
   if (config.backend !== "webdav") return undefined;
   const secret = webdavSecret(config);
   if (secret === undefined) throw new NeedsActionError("Not authenticated. Run claude-mirror auth first.");
-  return { username: secret.username, password: secret.password };
+  // What auth keeps of a server that wants no sign-in.
+  return secret.password === "" ? undefined : { username: secret.username, password: secret.password };
 }
 
 function realPathOr(path: string): string {

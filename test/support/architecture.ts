@@ -6,7 +6,14 @@ export type Sources = ReadonlyMap<string, string>;
 
 /** The storage contract: what a room that stores things may know of backends. */
 const CONTRACT = ["backends/types.ts", "backends/errors.ts", "backends/layout.ts"];
-const MODELS = ["project/model.ts", "setup/model.ts", "sync/model.ts", "snapshots/model.ts", "activity/model.ts", "settings/model.ts"];
+const MODELS = [
+  "project/model.ts",
+  "setup/model.ts",
+  "sync/model.ts",
+  "snapshots/model.ts",
+  "activity/model.ts",
+  "settings/model.ts",
+];
 const SETUP_NEEDS = ["ignore", "include", "files", "journal", "manifest-file", "pattern-hints", "trash"];
 
 /**

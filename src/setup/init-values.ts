@@ -1,0 +1,139 @@
+import { dirname, join, sep } from "node:path";
+import { AVAILABLE_KINDS } from "../backends/registry.ts";
+import type { BackendKind } from "../backends/types.ts";
+import { UsageError } from "../lib/errors.ts";
+import type { ConfigValue, ConfigValues } from "../settings/config-keys.ts";
+import { knownProjects, realPathOfAny } from "../settings/discovery.ts";
+import { machineFrom } from "../settings/machine.ts";
+import { defaultTokenFile } from "../settings/tokens.ts";
+import { readYaml, type YamlEntries } from "../settings/yaml-tree.ts";
+import { checkPatterns, checkWebhookUrl } from "./checks.ts";
+import { discoveryPlaces } from "./config-file.ts";
+import type { InitTarget } from "./init-target.ts";
+import type { InitRequest } from "./model.ts";
+import type { World } from "./world.ts";
+
+/** What `init` writes into the settings. */
+export interface InitValues {
+  readonly changes: ConfigValues;
+  /** Keys to take out. */
+  readonly remove: readonly string[];
+}
+
+const KINDS: readonly BackendKind[] = ["local", "webdav", "googledrive", "dropbox", "onedrive"];
+
+/** The settings that the flags ask for. Throws UsageError for flags that do not go together or name nothing. */
+export function initValues(world: World, request: InitRequest, target: InitTarget): InitValues {
+  const now = target.text === undefined ? undefined : readYaml(target.text, target.configFile).entries;
+  const before = now === undefined ? undefined : (textAt(now, "backend") || "googledrive").toLowerCase();
+  const backend = backendOf(request, target) ?? before;
+  if (backend === undefined) throw whereTo(target);
+  checkPatterns(request.patterns);
+  if (request.slackWebhookUrl) checkWebhookUrl(request.slackWebhookUrl);
+  const changes: Record<string, ConfigValue> = {};
+  const set = (key: string, value: ConfigValue | undefined) => {
+    if (value !== undefined) changes[key] = value;
+  };
+  if (now === undefined) set("project_path", target.projectPath);
+  if (backend !== before) set("backend", backend);
+  set("local_folder", request.localFolder);
+  set("webdav_url", request.webdavUrl?.trim());
+  set("webdav_username", request.webdavUsername);
+  set("webdav_insecure_http", request.webdavInsecureHttp);
+  set("poll_interval", request.pollInterval);
+  set("slack_enabled", request.slack);
+  set("slack_webhook_url", request.slackWebhookUrl);
+  set("slack_channel", request.slackChannel);
+  set("snapshot_format", request.snapshotFormat);
+  set("file_patterns", request.patterns.length === 0 ? undefined : request.patterns);
+  set("exclude_patterns", request.exclude.length === 0 ? undefined : request.exclude);
+  set("token_file", tokenFileOf(world, request, { target, now, backend }));
+  if (request.password && now && textAt(now, "webdav_password") !== "") set("webdav_password", "");
+  requirePlace(backend, (key) => Boolean(changes[key] ?? (now && textAt(now, key))));
+  // The Python tool refuses a file with a key that it does not know.
+  return { changes, remove: backend !== "local" && now?.has("local_folder") ? ["local_folder"] : [] };
+}
+
+/** The backend that the flags name or imply; undefined when they say nothing. */
+function backendOf(request: InitRequest, target: InitTarget): BackendKind | undefined {
+  const webdavFlags = [
+    ["--webdav-url", request.webdavUrl],
+    ["--webdav-username", request.webdavUsername],
+    ["--webdav-insecure-http", request.webdavInsecureHttp],
+    ["--webdav-password", request.password?.from === "option" ? request.password : undefined],
+  ] as const;
+  const webdavFlag = webdavFlags.find(([, value]) => value !== undefined)?.[0];
+  const localFlag = request.localFolder === undefined ? undefined : "--local-folder";
+  const given = request.backend === undefined ? undefined : namedBackend(request.backend);
+  const stray = given === "local" ? webdavFlag : given === "webdav" ? localFlag : undefined;
+  if (stray !== undefined) throw new UsageError(`${stray} does not go with --backend ${given}`);
+  if (given !== undefined) return given;
+  if (localFlag !== undefined && webdavFlag !== undefined) {
+    throw new UsageError(`${localFlag} and ${webdavFlag} do not go together: a config mirrors to one place`, {
+      hint: `Choose one for ${target.projectPath}.`,
+    });
+  }
+  return localFlag !== undefined ? "local" : webdavFlag !== undefined ? "webdav" : undefined;
+}
+
+function namedBackend(name: string): BackendKind {
+  const wanted = name.toLowerCase() === "drive" ? "googledrive" : name.toLowerCase();
+  const kind = KINDS.find((known) => known === wanted);
+  if (kind !== undefined && AVAILABLE_KINDS.includes(kind)) return kind;
+  const state = kind === undefined ? "there is no such backend" : "this version does not have it yet";
+  throw new UsageError(`cannot use --backend "${name}": ${state}`, { hint: `Use ${AVAILABLE_KINDS.join(" or ")}.` });
+}
+
+function whereTo({ around }: InitTarget): UsageError {
+  const hint =
+    around === undefined
+      ? "Add --local-folder DIR or --webdav-url URL."
+      : `Add --local-folder DIR or --webdav-url URL; for the project around this folder add --project "${around}".`;
+  return new UsageError("init needs to know where to mirror the project to", { hint });
+}
+
+function requirePlace(backend: string, has: (key: string) => boolean): void {
+  if (backend === "local" && !has("local_folder")) {
+    throw new UsageError("a local mirror needs its folder", { hint: "Add --local-folder DIR." });
+  }
+  if (backend === "webdav" && !has("webdav_url")) {
+    throw new UsageError("a WebDAV mirror needs its address", { hint: "Add --webdav-url URL." });
+  }
+}
+
+interface TokenPlace {
+  readonly target: InitTarget;
+  readonly now: YamlEntries | undefined;
+  readonly backend: string;
+}
+
+/** A token file of its own for what signs in; the Python tool's default would be shared by all projects. */
+function tokenFileOf(world: World, request: InitRequest, { target, now, backend }: TokenPlace): string | undefined {
+  const { projectPath, configFile } = target;
+  const { tokenFile } = request;
+  if (tokenFile !== undefined) {
+    if (!realPathOfAny(tokenFile).startsWith(projectPath.endsWith(sep) ? projectPath : projectPath + sep))
+      return tokenFile;
+    throw new UsageError(`cannot keep the password in "${tokenFile}": it lies inside the project, which is mirrored`, {
+      hint: "Name a file outside the project with --token-file.",
+    });
+  }
+  if (backend !== "webdav") return undefined;
+  const machine = machineFrom(world.env);
+  const named = now && textAt(now, "token_file");
+  if (named && named !== join(machine.configDir, "token.json")) return undefined;
+  const others = knownProjects(discoveryPlaces(world)).projects.map(({ file }) => file);
+  const { configDir, home } = machine;
+  return defaultTokenFile({ backend, projectPath, configFile, configDir, home, otherConfigs: others });
+}
+
+/** True where a command in the project finds this file by itself. */
+export function isDiscoverable(configFile: string, configDir: string): boolean {
+  const name = configFile.slice(dirname(configFile).length).replace(/^[\\/]/, "");
+  return dirname(configFile) === configDir && name.endsWith(".yaml") && !name.startsWith(".");
+}
+
+function textAt(entries: YamlEntries, key: string): string {
+  const node = entries.get(key);
+  return node?.kind === "text" ? node.value : "";
+}

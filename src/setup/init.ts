@@ -1,0 +1,191 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { dirname, join, sep } from "node:path";
+import { AVAILABLE_KINDS } from "../backends/registry.ts";
+import { UsageError } from "../lib/errors.ts";
+import { faultPoint } from "../lib/fault.ts";
+import { writeAtomic } from "../lib/fs.ts";
+import { parseConfig } from "../settings/codec.ts";
+import { realPathOfAny } from "../settings/discovery.ts";
+import { editConfig, saveConfig } from "../settings/editor.ts";
+import { machineFrom } from "../settings/machine.ts";
+import type { ProjectConfig } from "../settings/model.ts";
+import { readWebdavToken, writeWebdavToken } from "../settings/tokens.ts";
+import { formatNewConfig } from "../settings/writer.ts";
+import { patternHints } from "../sync/pattern-hints.ts";
+import { checkWebdavUrl } from "./checks.ts";
+import { gitignoreOffer } from "./gitignore.ts";
+import { type InitTarget, locateInit } from "./init-target.ts";
+import { type InitValues, initValues, isDiscoverable } from "./init-values.ts";
+import type { GivenPassword, InitRequest, InitResult } from "./model.ts";
+import { type Remote, remoteOf } from "./remote.ts";
+import type { World } from "./world.ts";
+
+/**
+ * Sets a project up: writes its settings (0600, named after the folder), or changes in existing ones what is asked for
+ * and nothing else. A local folder is made right away; a WebDAV server is not contacted. Throws UsageError for what
+ * cannot be, before anything is written.
+ */
+export async function initProject(world: World, request: InitRequest): Promise<InitResult> {
+  const target = locateInit(world, request);
+  const values = initValues(world, request, target);
+  const plan = await planInit(world, request, { target, values });
+  const remoteCreated = request.dryRun ? false : await executeInit(world, plan);
+  const { config, changed } = plan;
+  return {
+    configFile: target.configFile,
+    projectPath: target.projectPath,
+    backend: config.backend,
+    remote: plan.remote?.root ?? null,
+    remoteCreated,
+    created: target.text === undefined,
+    changed,
+    filePatterns: config.filePatterns,
+    excludePatterns: config.excludePatterns,
+    passwordFile: plan.password === undefined ? null : config.tokenFile,
+    dryRun: request.dryRun,
+    hints: hintsFor(world, plan),
+    gitignore: gitignoreOffer(target.projectPath) ?? null,
+    next: nextStep(world, plan),
+  };
+}
+
+interface InitPlan {
+  readonly target: InitTarget;
+  readonly text: string;
+  readonly config: ProjectConfig;
+  readonly changed: readonly string[];
+  readonly password: string | undefined;
+  readonly remote: Remote | undefined;
+}
+
+interface Asked {
+  readonly target: InitTarget;
+  readonly values: InitValues;
+}
+
+async function planInit(world: World, request: InitRequest, { target, values }: Asked): Promise<InitPlan> {
+  const machine = machineFrom(world.env);
+  const { configFile: file, text: before } = target;
+  const text =
+    before === undefined
+      ? formatNewConfig(values.changes, machine)
+      : editConfig(before, values.changes, { file, remove: values.remove });
+  const config = parseConfig(text, file, machine);
+  if (config.backend === "local") requireApart(config);
+  if (config.backend === "webdav" && (before === undefined || text !== before)) {
+    checkWebdavUrl(config.webdavUrl, { insecure: config.webdavInsecureHttp });
+  }
+  const remote = AVAILABLE_KINDS.includes(config.backend) ? await remoteOf(world, config) : undefined;
+  const changed = before === undefined ? [] : changedKeys(before, values, file);
+  return { target, text, config, changed, remote, password: passwordFor(request.password, config, changed, before) };
+}
+
+function requireApart({ localFolder, projectPath }: ProjectConfig): void {
+  const [mirror, project] = [realPathOfAny(localFolder), realPathOfAny(projectPath)];
+  const inside = (path: string, folder: string) => path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+  const state =
+    mirror === project
+      ? "it is the project itself"
+      : inside(mirror, project)
+        ? `it lies inside the project "${projectPath}"`
+        : inside(project, mirror)
+          ? `the project "${projectPath}" lies inside it`
+          : undefined;
+  if (state === undefined) return;
+  throw new UsageError(`cannot mirror to --local-folder "${localFolder}": ${state}`, {
+    hint: "Name a folder outside the project, on another disk if possible.",
+  });
+}
+
+function changedKeys(before: string, { changes, remove }: InitValues, file: string): string[] {
+  const set = Object.entries(changes).filter(
+    ([key, value]) => editConfig(before, { [key]: value }, { file }) !== before,
+  );
+  return [...set.map(([key]) => key), ...remove].sort();
+}
+
+/** The password to store, if any. */
+function passwordFor(
+  given: GivenPassword | undefined,
+  config: ProjectConfig,
+  changed: readonly string[],
+  before: string | undefined,
+): string | undefined {
+  if (given === undefined || config.backend !== "webdav") return undefined;
+  const asked = before === undefined || changed.some((key) => key.startsWith("webdav_") || key === "backend");
+  if (given.from === "environment" && !asked) return undefined;
+  if (config.webdavUsername === "") {
+    throw new UsageError("a password is given, but nobody whose it is", { hint: "Add --webdav-username NAME." });
+  }
+  return given.text;
+}
+
+/** Remote folder, token, settings: what is written first is of no harm without the rest. Tells whether the folder was made. */
+async function executeInit(world: World, plan: InitPlan): Promise<boolean> {
+  const { target, config, remote, text, password } = plan;
+  const moved = target.text === undefined || plan.changed.includes("local_folder") || plan.changed.includes("backend");
+  let created = false;
+  if (remote && config.backend === "local" && (moved || !existsSync(config.localFolder))) {
+    created = (await remote.module.prepare(config, remote.deps(undefined))).created;
+  }
+  const configDir = machineFrom(world.env).configDir;
+  for (const folder of [configDir, dirname(target.configFile)]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (password !== undefined) {
+    faultPoint("init-token");
+    writeWebdavToken(config.tokenFile, { username: config.webdavUsername, password });
+  }
+  if (text !== target.text) {
+    faultPoint("init-settings");
+    saveConfig(target.configFile, text);
+  }
+  if (text !== target.text || password !== undefined) pokeWatcher(configDir, world);
+  return created;
+}
+
+/** What a running `watch-all` looks at to read its settings again (reference 1.13): Python's `time.time()` and a line end. */
+function pokeWatcher(configDir: string, { clock }: World): void {
+  faultPoint("reload-signal");
+  writeAtomic(join(configDir, ".reload_signal"), `${(clock.now() / 1000).toFixed(6)}\n`, { durable: false });
+}
+
+function hintsFor(world: World, { config, target, changed }: InitPlan): string[] {
+  const hints = patternHints(config);
+  const { configFile, rival } = target;
+  const touched = (key: string) => target.text === undefined || changed.includes(key);
+  if (config.snapshotFormat === "full" && (changed.includes("snapshot_format") || target.text === undefined)) {
+    hints.push("snapshot_format full: this version cannot write that format yet, so it takes no snapshots; use blobs");
+  }
+  if (config.backend === "webdav" && config.webdavUsername === "" && touched("webdav_username")) {
+    hints.push("no --webdav-username: the server is used without a sign-in");
+  }
+  if (config.webdavInsecureHttp && config.webdavUrl.startsWith("http:") && touched("webdav_insecure_http")) {
+    hints.push("the password goes over the network in the clear: everybody on the way can read it");
+  }
+  if (rival !== undefined) {
+    hints.push(`"${rival}" is for this project too: commands need --config as long as both are there`);
+  }
+  if (!isDiscoverable(configFile, machineFrom(world.env).configDir)) {
+    hints.push(`"${configFile}" is not found by itself: give it to every command with --config`);
+  }
+  return hints;
+}
+
+function nextStep(world: World, { config, target, changed, password }: InitPlan): string | null {
+  const found = isDiscoverable(target.configFile, machineFrom(world.env).configDir) && target.rival === undefined;
+  const rest = found ? "" : ` --config "${target.configFile}"`;
+  const isNew = target.text === undefined || changed.includes("backend");
+  if (config.backend === "local") return isNew || changed.includes("local_folder") ? `claude-mirror push${rest}` : null;
+  if (config.backend !== "webdav") return null;
+  const keys = ["webdav_url", "webdav_username", "webdav_insecure_http", "token_file", "webdav_password"];
+  const touched = isNew || password !== undefined || changed.some((key) => keys.includes(key));
+  return touched || !hasToken(config.tokenFile) ? `claude-mirror auth${rest}` : null;
+}
+
+function hasToken(file: string): boolean {
+  try {
+    return readWebdavToken(file) !== undefined;
+  } catch {
+    // Unreadable: auth writes it anew.
+    return false;
+  }
+}
