@@ -2,13 +2,30 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { faultPoint } from "./fault.ts";
+import { hasEnded, processTag } from "./process-identity.ts";
 
 /** Temporary files of ours begin so; sync never sees them and the next run removes old ones. */
 export const TEMP_PREFIX = ".claude_mirror_tmp_";
 
 /** A name for a temporary file next to `target`, on the same file system so that a rename is atomic. */
 export function tempPathFor(target: string): string {
-  return join(dirname(target), TEMP_PREFIX + randomBytes(6).toString("hex"));
+  return join(dirname(target), `${TEMP_PREFIX}${processTag()}-${randomBytes(6).toString("hex")}`);
+}
+
+/** True for the name of a temporary file whose process ran on this machine and has ended. */
+export function isAbandonedTemp(name: string): boolean {
+  return name.startsWith(TEMP_PREFIX) && hasEnded(name.slice(TEMP_PREFIX.length));
+}
+
+/** Removes from one folder what killed processes of this machine left unfinished there. */
+export function removeAbandonedTemps(folder: string): void {
+  let names: string[];
+  try {
+    names = fs.readdirSync(folder);
+  } catch {
+    return; // Not there, or not readable: then whoever writes there says so.
+  }
+  for (const name of names) if (isAbandonedTemp(name)) fs.rmSync(join(folder, name), { force: true });
 }
 
 export interface AtomicWriteOptions {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname, uptime } from "node:os";
 
@@ -22,6 +23,24 @@ export function ownIdentity(): ProcessIdentity {
     pidSpace: pidSpace(),
     processStart: processStat(process.pid)?.start ?? "",
   };
+}
+
+let ownPlace: string | undefined;
+
+/** Names this process among all that share a folder, for file names: `<8 hex of host, boot and numbering>-<pid>`. */
+export function processTag(): string {
+  return `${placeTag()}-${process.pid}`;
+}
+
+/** True only for the tag of a process that surely has ended: it ran here, since this machine was started. */
+export function hasEnded(tag: string): boolean {
+  const [place, pid] = tag.split("-");
+  return place === placeTag() && Number(pid) > 0 && !exists(Number(pid));
+}
+
+function placeTag(): string {
+  ownPlace ??= createHash("sha256").update(`${hostname()}\0${bootId()}\0${pidSpace()}`).digest("hex").slice(0, 8);
+  return ownPlace;
 }
 
 /** `elsewhere`: it runs, or ran, where its number means nothing to us. */

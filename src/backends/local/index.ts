@@ -50,6 +50,7 @@ export async function openLocal(options: LocalOptions): Promise<Backend> {
     version: { stableInodes: fileSystem.stableInodes },
     hardLinks: options.hardLinks ?? true,
     leftovers: new Set(),
+    tidied: new Set(),
   };
   return {
     kind: "local",

@@ -48,6 +48,11 @@ export function lockFile(target: string, caseSensitive: boolean): string {
   return join(dirname(target), `${TEMP_PREFIX}lock_${hashBytes("sha256", name).slice(0, 16)}`);
 }
 
+/** Whether a file of that name is a lock. */
+export function isLockName(name: string): boolean {
+  return name.startsWith(`${TEMP_PREFIX}lock_`);
+}
+
 async function acquire(root: LocalRoot, file: string, attempt: Attempt, options: LockOptions): Promise<bigint> {
   const deadline = root.clock.now() + WAIT_MS;
   for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
@@ -103,7 +108,7 @@ function isIdentity(value: unknown): value is ProcessIdentity {
  * Removes a lock whose owner is gone: a process of this machine that has ended, or anybody after STALE_MS. Its age is
  * told by the file system's own clock, which all machines share.
  */
-async function takeOverStale(file: string): Promise<void> {
+export async function takeOverStale(file: string): Promise<void> {
   const seen = await unlessMissing(lstat(file, { bigint: true }));
   if (!seen) return;
   const ended = await ownerEnded(file);

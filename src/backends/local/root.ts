@@ -16,8 +16,10 @@ export interface LocalRoot {
   readonly version: VersionOptions;
   /** Turns false when the file system is seen to have no hard links. */
   hardLinks: boolean;
-  /** Temporary files that a listing met and that are old enough to be nobody's; the next write removes them. */
+  /** Temporary files that a listing met and that seem to be nobody's; the next write removes those that are. */
   readonly leftovers: Set<string>;
+  /** Absolute folders that were searched for such files before something was written there. */
+  readonly tidied: Set<string>;
 }
 
 export function attemptOn(root: LocalRoot, verb: string, path: string): Attempt {

@@ -1,10 +1,11 @@
 import type { BigIntStats, Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
-import { TEMP_PREFIX } from "../../lib/fs.ts";
+import { isAbandonedTemp, TEMP_PREFIX } from "../../lib/fs.ts";
 import { comparePaths, foldersOf, joinUnder, parseRelPath, type RelPath } from "../../lib/path.ts";
 import { BackendError } from "../errors.ts";
 import type { Listing, ListOptions, RemoteFile, UnusableName } from "../types.ts";
 import { type Attempt, attempting, codeOf } from "./errors.ts";
+import { isLockName } from "./lock.ts";
 import { attemptOn, describe, type LocalRoot, lookAtFolders, requireRoot, rootExists, unlessMissing } from "./root.ts";
 
 /** A temporary file this old belongs to a run that died. */
@@ -112,7 +113,7 @@ function noteEntry(
 ): void {
   const { root, unusable } = walk;
   if (name.startsWith(TEMP_PREFIX)) {
-    noteLeftover(root, text, look);
+    noteLeftover(root, text, name, look);
     return;
   }
   if (look === undefined) {
@@ -127,7 +128,8 @@ function noteEntry(
   else unusable.push({ name: text, reason: look.isSymbolicLink() ? "a symbolic link" : "not a regular file" });
 }
 
-function noteLeftover(root: LocalRoot, text: string, look: BigIntStats | "folder" | undefined): void {
+function noteLeftover(root: LocalRoot, text: string, name: string, look: BigIntStats | "folder" | undefined): void {
   if (look === undefined || look === "folder" || !look.isFile()) return;
-  if (root.clock.now() - Number(look.ctimeMs) > LEFTOVER_MS) root.leftovers.add(`${root.folder}/${text}`);
+  const isOld = root.clock.now() - Number(look.ctimeMs) > LEFTOVER_MS;
+  if (isOld || isLockName(name) || isAbandonedTemp(name)) root.leftovers.add(`${root.folder}/${text}`);
 }

@@ -1,15 +1,15 @@
 import type { BigIntStats } from "node:fs";
-import { type FileHandle, link, open, rename, rm, unlink } from "node:fs/promises";
-import { dirname } from "node:path";
+import { type FileHandle, link, open, readdir, rename, rm, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { faultPoint } from "../../lib/fault.ts";
-import { tempPathFor } from "../../lib/fs.ts";
+import { isAbandonedTemp, tempPathFor } from "../../lib/fs.ts";
 import { type Hasher, hasher } from "../../lib/hash.ts";
 import { joinUnder, type RelPath } from "../../lib/path.ts";
 import { drain } from "../../lib/streams.ts";
 import { BackendError, LocalFileError, StaleError } from "../errors.ts";
 import type { Expect, Source, WriteOptions, Written } from "../types.ts";
 import { type Attempt, attempting, codeOf, localError, rejected, subject } from "./errors.ts";
-import { withPathLock } from "./lock.ts";
+import { isLockName, takeOverStale, withPathLock } from "./lock.ts";
 import { attemptOn, describe, findAny, type LocalRoot, lookAt, makeFolders, syncFolder } from "./root.ts";
 import { dateFile, revOf } from "./version.ts";
 
@@ -26,9 +26,9 @@ export async function writeLocal(
   options.signal?.throwIfAborted();
   const attempt = attemptOn(root, "write", path);
   const replaced = await findAny(root, path, attempt);
+  await removeLeftovers(root, dirname(joinUnder(root.folder, path)));
   requireExpected(root, replaced, options.expect, attempt);
   await makeFolders(root, path, attempt);
-  await removeLeftovers(root);
   const fill = (temp: string): Promise<void> => fillTemp(root, temp, source, replaced, attempt, options.signal);
   return placeNew(root, path, attempt, options, fill);
 }
@@ -42,6 +42,7 @@ export async function removeLocal(root: LocalRoot, path: RelPath, options: Write
   requireExpected(root, first, expect, attempt);
   if (first === undefined) return;
   const target = joinUnder(root.folder, path);
+  await removeLeftovers(root, dirname(target));
   await attempting(attempt, () =>
     withPathLock(root, target, attempt, { signal }, async (stillOurs) => {
       const found = await lookAt(root, path, attempt);
@@ -225,8 +226,17 @@ function wrongLength(attempt: Attempt, announced: number, came: string): Backend
   return rejected(attempt, `${announced} bytes were announced and ${came} came`);
 }
 
-async function removeLeftovers(root: LocalRoot): Promise<void> {
+/** Takes away what killed runs left where a listing came by, and in the folder that is about to be written to. */
+async function removeLeftovers(root: LocalRoot, folder: string): Promise<void> {
   const files = [...root.leftovers];
   root.leftovers.clear();
-  for (const file of files) await rm(file, { force: true }).catch(() => undefined);
+  if (!root.tidied.has(folder)) {
+    root.tidied.add(folder);
+    const names = await readdir(folder).catch((): string[] => []);
+    files.push(...names.filter((name) => isAbandonedTemp(name) || isLockName(name)).map((name) => join(folder, name)));
+  }
+  for (const file of files) {
+    const removing = isLockName(basename(file)) ? takeOverStale(file) : rm(file, { force: true });
+    await removing.catch(() => undefined);
+  }
 }

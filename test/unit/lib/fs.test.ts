@@ -1,7 +1,16 @@
 import { expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { fsyncFolder, TEMP_PREFIX, tempPathFor, writeAll, writeAtomic } from "../../../src/lib/fs.ts";
+import {
+  fsyncFolder,
+  isAbandonedTemp,
+  removeAbandonedTemps,
+  TEMP_PREFIX,
+  tempPathFor,
+  writeAll,
+  writeAtomic,
+} from "../../../src/lib/fs.ts";
+import { processTag } from "../../../src/lib/process-identity.ts";
 import { tempFolder } from "../../support/temp.ts";
 
 const dir = tempFolder("fs");
@@ -43,4 +52,19 @@ test.skipIf(!fs.existsSync("/dev/full"))("writeAll: a full disk is an error", ()
 test("fsyncFolder: throws for a folder that is not there, not for one whose file system cannot sync it", () => {
   fsyncFolder(dir);
   expect(() => fsyncFolder(join(dir, "none"))).toThrow("ENOENT");
+});
+
+test("isAbandonedTemp: true only for what a process of this machine left that has ended", () => {
+  const { pid } = Bun.spawnSync(["true"]);
+  const [place] = processTag().split("-");
+  const ended = `${TEMP_PREFIX}${place}-${pid}-0123456789ab`;
+  expect(isAbandonedTemp(ended)).toBe(true);
+  expect(isAbandonedTemp(basename(tempPathFor("/x/y")))).toBe(false);
+  for (const name of [`${TEMP_PREFIX}0123456789ab`, `${TEMP_PREFIX}00000000-${pid}-0123456789ab`, `${place}-${pid}-ab`])
+    expect(isAbandonedTemp(name)).toBe(false);
+  const dir = tempFolder("abandoned");
+  for (const name of [ended, basename(tempPathFor("/x/y")), "notes.md"]) fs.writeFileSync(join(dir, name), "");
+  removeAbandonedTemps(dir);
+  expect(fs.readdirSync(dir)).not.toContain(ended);
+  expect(fs.readdirSync(dir)).toHaveLength(2);
 });
