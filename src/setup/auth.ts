@@ -141,15 +141,18 @@ function keep(
 export async function checkSignIn(world: World, config: ProjectConfig): Promise<AuthResult> {
   const remote = await remoteOf(world, config);
   const secret = storedSecret(config);
+  const deps = remote.deps(secret);
+  let probed: Probed | undefined;
   try {
-    await remote.module.check(config, remote.deps(secret));
+    await remote.module.check(config, deps);
+    probed = await remote.module.known(config, deps);
   } catch (error) {
     world.signal.throwIfAborted();
     if (!(error instanceof BackendError)) throw error;
     throw new NeedsActionError(error.message, { hint: stepAfter(error), cause: error });
   }
   const username = secret === undefined ? {} : { username: secret.username };
-  return { ...resultOf(config, remote, { dryRun: false, ...username }), mode: "check" };
+  return { ...resultOf(config, remote, { probed, dryRun: false, ...username }), mode: "check" };
 }
 
 function stepAfter(error: BackendError): string {

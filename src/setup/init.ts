@@ -44,7 +44,7 @@ export async function initProject(world: World, request: InitRequest): Promise<I
     passwordFile: plan.password === undefined ? null : config.tokenFile,
     dryRun: request.dryRun,
     hints: hintsFor(world, plan),
-    gitignore: gitignoreOffer(target.projectPath) ?? null,
+    gitignore: (target.text === undefined && gitignoreOffer(target.projectPath)) || null,
     next: nextStep(world, plan),
   };
 }

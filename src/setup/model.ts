@@ -47,7 +47,7 @@ export interface InitResult {
   readonly passwordFile: string | null;
   readonly dryRun: boolean;
   readonly hints: readonly string[];
-  /** What the project's `.gitignore` lacks; null when nothing, or where there is no git work tree. */
+  /** What a new project's `.gitignore` lacks; null when nothing, or where there is no git work tree. */
   readonly gitignore: GitignoreOffer | null;
   /** The command to run next; null when there is nothing left to set up. */
   readonly next: string | null;

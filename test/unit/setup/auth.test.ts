@@ -162,6 +162,17 @@ describe("auth with WebDAV", () => {
   });
 });
 
+describe("auth in a terminal", () => {
+  test("auth: asks for the password without showing it, also after a stored one was refused", async () => {
+    const here = await signing([STDIN], "wr0ng one");
+    const run = await here.lab.run(["auth"], { terminal: true, stdin: `${APACHE_USER.password}\r` });
+    expect(run.code).toBe(0);
+    expect(run.stderr).toContain("The password from the token file is not accepted.");
+    expect(tokenIn(here.token)).toEqual({ ...APACHE_USER });
+    expectHidden(here, run.stdout + run.stderr, "secret");
+  });
+});
+
 describe("commands before auth", () => {
   test.each([["push"], ["pull"], ["sync"], ["status"], ["snapshots"], ["log"]])(
     "%s: says exactly that auth comes first, exits 6 and asks the server nothing",

@@ -311,10 +311,12 @@ describe("init and git", () => {
 
   test("init: offers nothing outside git, and nothing that a .gitignore says already", async () => {
     const lab = setupLab();
-    expect((await lab.json(["init", "--local-folder", join(lab.home, "m")]))["gitignore"]).toBeNull();
+    const offer = async () =>
+      (await lab.json(["init", "--dry-run", "--local-folder", join(lab.home, "m")]))["gitignore"];
+    expect(await offer()).toBeNull();
     mkdirSync(join(lab.home, "work", ".git"));
-    expect((await lab.json(["init"]))["gitignore"]).not.toBeNull();
+    expect(await offer()).toMatchObject({ file: join(lab.project, ".gitignore"), added: false });
     writeFileSync(join(lab.home, "work", ".gitignore"), "/notes/.claude_mirror_*\n");
-    expect((await lab.json(["init"]))["gitignore"]).toBeNull();
+    expect(await offer()).toBeNull();
   });
 });
