@@ -1,10 +1,11 @@
 import * as fs from "node:fs";
+import { BackendError, LocalFileError } from "../backends/errors.ts";
 import { writeAtomic } from "../lib/fs.ts";
 import { joinUnder, type RelPath } from "../lib/path.ts";
 import { toBytes } from "../lib/streams.ts";
-import { fileStat } from "../sync/local-file.ts";
+import { asLocalError, fileStat, openLocalRoot, requireUnchanged, StalePlanError } from "../sync/local-file.ts";
 import type { Look } from "../sync/look.ts";
-import type { Conflict, Plan, Strategy } from "../sync/model.ts";
+import type { Conflict, Plan, Row, Strategy } from "../sync/model.ts";
 import type { ConflictAnswer, ConflictQuestion } from "./model.ts";
 import type { Parts } from "./parts.ts";
 import type { RunRequest } from "./run.ts";
@@ -12,7 +13,10 @@ import type { RunRequest } from "./run.ts";
 /** Larger files are not shown; they can be kept or skipped as a whole. Bytes. */
 const MOST_SHOWN = 8 * 1024 * 1024;
 
-/** Asks about every conflict, where there is somebody to ask, and plans again with the answers. */
+/**
+ * Asks about every conflict, where there is somebody to ask, and plans again with the answers. A conflict of which a side
+ * moves on meanwhile, or cannot be read, is skipped with a notice; the answers to the others count.
+ */
 export async function settleConflicts(
   parts: Parts,
   request: RunRequest,
@@ -22,23 +26,41 @@ export async function settleConflicts(
   if (ask === undefined || request.strategy !== undefined || plan.conflicts.length === 0) return plan;
   const answers = new Map<RelPath, Strategy>();
   for (const conflict of plan.conflicts) {
-    const question = await questionOf(parts, conflict);
-    const answer = await ask(question);
-    answers.set(conflict.path, await takeAnswer(parts, { look, conflict, answer }));
+    try {
+      const question = await questionOf(parts, conflict);
+      const answer = await ask(question);
+      answers.set(conflict.path, await takeAnswer(parts, { look, conflict, answer }));
+    } catch (error) {
+      if (!concernsOneFile(error)) throw error;
+      look.notices.push(`The conflict in "${conflict.path}" is left: ${(error as Error).message}`);
+    }
   }
   return parts.sync.plan(look, { mode: request.mode, settle: ({ path }) => answers.get(path) ?? "skip" });
+}
+
+function concernsOneFile(error: unknown): boolean {
+  if (error instanceof BackendError) return error.class === "FILE_REJECTED" || error.class === "UNKNOWN";
+  return error instanceof StalePlanError || (error instanceof LocalFileError && error.code !== "ENOSPC");
 }
 
 async function questionOf(parts: Parts, { path, kind, row }: Conflict): Promise<ConflictQuestion> {
   const { local, remote } = row;
   const sizes = [local.kind === "file" ? local.stat.size : 0, remote.kind === "file" ? remote.file.size : 0];
   const shown = Math.max(...sizes) <= MOST_SHOWN;
-  const here = local.kind === "file" ? (shown ? fs.readFileSync(joinUnder(parts.root, path)) : NOT_SHOWN) : undefined;
+  const here = local.kind === "file" ? (shown ? readHere(parts, path) : NOT_SHOWN) : undefined;
   const there = remote.kind === "file" ? (shown ? await readRemote(parts, remote.file) : NOT_SHOWN) : undefined;
   return { path, kind, local: here, remote: there, binary: !shown || isBinary(here) || isBinary(there) };
 }
 
 const NOT_SHOWN = new Uint8Array();
+
+function readHere(parts: Parts, path: RelPath): Uint8Array {
+  try {
+    return fs.readFileSync(joinUnder(parts.root, path));
+  } catch (error) {
+    throw asLocalError(error, `could not read "${path}"`);
+  }
+}
 
 async function readRemote(
   parts: Parts,
@@ -67,17 +89,33 @@ interface Answered {
   readonly answer: ConflictAnswer;
 }
 
-/** What the editor left becomes the local file, the version before it goes to the trash; then the local side is kept. */
+/**
+ * What the editor left becomes the local file, the version before it goes to the trash; then the local side is kept.
+ * Throws StalePlanError when the local file is no longer the one that was shown.
+ */
 async function takeAnswer(parts: Parts, { look, conflict, answer }: Answered): Promise<Strategy> {
   if (answer.kind !== "content") return answer.kind;
   const { path } = conflict;
-  const target = joinUnder(parts.root, path);
-  parts.trash.keepCopy(target, { path, reason: "replaced by the edited merge of a conflict" });
-  writeAtomic(target, answer.bytes);
+  const at = look.rows.findIndex((row) => row.path === path);
+  const row = look.rows[at] ?? conflict.row;
+  const target = putMerge(parts, row, answer.bytes);
   const { hash } = await parts.sync.tools.hashLocal(path);
   const stat = fileStat(fs.statSync(target, { bigint: true }));
-  const at = look.rows.findIndex((row) => row.path === path);
-  const row = look.rows[at];
-  if (row) look.rows[at] = { ...row, equal: false, local: { kind: "file", changed: true, stat, hash } };
+  look.rows[at] = { ...row, equal: false, local: { kind: "file", changed: true, stat, hash } };
   return "keep-local";
+}
+
+function putMerge(parts: Parts, { path, local }: Row, bytes: Uint8Array): string {
+  const root = openLocalRoot(parts.root);
+  try {
+    const target = local.kind === "file" ? root.fileToReplace(path) : root.fileToCreate(path);
+    requireUnchanged(target, path, local.kind === "file" ? local.stat : "absent");
+    if (local.kind === "file") {
+      parts.trash.keepCopy(target, { path, reason: "replaced by the edited merge of a conflict" });
+    }
+    writeAtomic(target, bytes);
+    return target;
+  } catch (error) {
+    throw asLocalError(error, `could not write the merge of "${path}"`);
+  }
 }

@@ -1,8 +1,12 @@
+import * as fs from "node:fs";
 import { join } from "node:path";
 import type { RemoteFile } from "../backends/types.ts";
+import { UsageError } from "../lib/errors.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { writeStreamAtomic } from "../lib/write-stream.ts";
+import { hashLocalFile } from "../snapshots/local-target.ts";
 import { describeItemError } from "../sync/item-error.ts";
+import { lookAt } from "../sync/local-file.ts";
 import type { ItemOutcome } from "../sync/model.ts";
 import type { RunResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
@@ -10,10 +14,16 @@ import type { PullOptions } from "./service.ts";
 
 /**
  * `pull --output`: the remote versions of what pull would fetch, conflicts included, and of files that were named, under
- * another folder. Project and manifest stay as they are.
+ * another folder. Project and manifest stay as they are, and what is replaced there goes to the trash. Throws UsageError
+ * when that folder is the project itself.
  */
 export async function pullInto(parts: Parts, options: PullOptions & { readonly output: string }): Promise<RunResult> {
   const { output, dryRun, files: typed } = options;
+  if (fs.existsSync(output) && fs.realpathSync(output) === parts.root) {
+    throw new UsageError(`cannot write remote versions over the project "${output}"`, {
+      hint: "Give --output another folder; pull without --output brings changes into the project.",
+    });
+  }
   const look = await parts.sync.look({ files: typed, cache: false });
   const plan = await parts.sync.plan(look, { mode: { kind: "pull" } });
   const wanted: RemoteFile[] = [];
@@ -53,7 +63,9 @@ async function fetchAll(parts: Parts, files: readonly RemoteFile[], output: stri
     const item = { path: file.path, action: "download" } as const;
     try {
       const { body } = await backend.read(file.path, { expect: file.rev, signal });
-      await writeStreamAtomic(join(output, file.path), body, { size: file.size, signal });
+      await keeping(parts, join(output, file.path), file, (target) =>
+        writeStreamAtomic(target, body, { size: file.size, signal }),
+      );
       items.push({ ...item, status: "done", bytes: file.size });
     } catch (error) {
       signal.throwIfAborted();
@@ -62,4 +74,19 @@ async function fetchAll(parts: Parts, files: readonly RemoteFile[], output: stri
   };
   await forEachLimit(files, config.parallelWorkers, fetch, { signal });
   return items;
+}
+
+/** The file that `write` replaces is kept in the trash, unless the new one turns out to hold the same bytes. */
+async function keeping(
+  parts: Parts,
+  target: string,
+  { path }: RemoteFile,
+  write: (target: string) => Promise<void>,
+): Promise<void> {
+  if (typeof lookAt(target) !== "object") return write(target);
+  const kept = parts.trash.keepCopy(target, { path, reason: "replaced by pull --output" });
+  await write(target);
+  const { signal } = parts.deps;
+  const same = (await hashLocalFile(parts.trash.contentOf(kept), signal)) === (await hashLocalFile(target, signal));
+  if (same) parts.trash.discard(kept);
 }
