@@ -31,6 +31,8 @@ export interface LoadBaseOptions {
   readonly cache: boolean;
   /** Now, milliseconds since 1970. */
   readonly now: number;
+  /** True when all that the journal says has been written to manifest and index. */
+  readonly journalIsRecorded?: boolean;
 }
 
 /**
@@ -41,13 +43,15 @@ export async function loadBase(options: LoadBaseOptions): Promise<Base> {
   const { files } = options;
   const index = loadIndex(files.index);
   const signature = manifestStat(files.manifest);
-  const journal = replayJournal(files.journal);
+  const journal = options.journalIsRecorded === true ? EMPTY_JOURNAL : replayJournal(files.journal);
   const known = index !== undefined && sameManifest(index.manifest, signature);
   if (known && (journal.base.size === 0 || index.meta === journalMark(files.journal))) {
     return { index, manifest: signature === undefined ? "missing" : "ok", journal, notices: [] };
   }
   return rebuild(options, { index, signature, journal });
 }
+
+const EMPTY_JOURNAL: Replayed = { base: new Map(), local: new Map(), sent: new Map(), damaged: 0 };
 
 /** The manifest's identity as the index records it; undefined when there is none. */
 export function manifestStat(file: string): FileStat | undefined {

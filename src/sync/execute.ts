@@ -1,6 +1,7 @@
 import { BackendError, LocalFileError } from "../backends/errors.ts";
 import type { Backend } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
+import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import { parentOf, type RelPath } from "../lib/path.ts";
 import { learnRevs } from "./closing.ts";
 import { cleanTemps, download } from "./download.ts";
@@ -150,6 +151,7 @@ async function runPhase(actions: readonly Action[], run: Run): Promise<void> {
       }
       if (run.stopped === undefined) await runItem(action, run);
       else fail(action, run.stopped, run);
+      if (run.outcomes.size % MANY_ITEMS === 0) releaseMemory(run.outcomes.size);
     }
   };
   const count = Math.max(1, Math.min(run.options.workers, actions.length));
@@ -296,7 +298,8 @@ function plannedBytes(actions: readonly Action[]): number {
 function foldersWrittenTo(actions: readonly Action[]): Set<RelPath | ""> {
   const folders = new Set<RelPath | "">();
   for (const action of actions) {
-    if (action.kind === "download") folders.add(parentOf(action.path));
+    // A run that was killed right after it placed a file leaves a file to adopt.
+    if (action.kind === "download" || action.kind === "adopt") folders.add(parentOf(action.path));
     if (action.kind === "keep-both") folders.add(parentOf(action.path)).add(parentOf(action.copy));
   }
   return folders;

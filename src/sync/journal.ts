@@ -154,21 +154,43 @@ function fsync(fd: number): Promise<void> {
   });
 }
 
+/** Reads piece by piece: a journal of many files is larger than what it says. */
 function* readLines(file: string): Generator<string> {
-  const bytes = readAll(file);
-  for (let at = 0; at < bytes.length; ) {
-    const newline = bytes.indexOf(0x0a, at);
-    const end = newline < 0 ? bytes.length : newline;
-    if (end > at) yield bytes.toString("utf8", at, end);
-    at = end + 1;
+  const fd = openToRead(file);
+  if (fd === undefined) return;
+  try {
+    const piece = Buffer.allocUnsafe(PIECE_BYTES);
+    let rest = Buffer.alloc(0);
+    for (let count = readPiece(fd, piece, file); count > 0; count = readPiece(fd, piece, file)) {
+      const bytes = Buffer.concat([rest, piece.subarray(0, count)]);
+      let at = 0;
+      for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, at)) {
+        if (end > at) yield bytes.toString("utf8", at, end);
+        at = end + 1;
+      }
+      rest = bytes.subarray(at);
+    }
+    if (rest.length > 0) yield rest.toString("utf8");
+  } finally {
+    fs.closeSync(fd);
   }
 }
 
-function readAll(file: string): Buffer {
+const PIECE_BYTES = 1 << 18;
+
+function openToRead(file: string): number | undefined {
   try {
-    return fs.readFileSync(file);
+    return fs.openSync(file, "r");
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return Buffer.alloc(0);
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw asLocalError(error, `could not read "${file}"`);
+  }
+}
+
+function readPiece(fd: number, piece: Buffer, file: string): number {
+  try {
+    return fs.readSync(fd, piece, 0, piece.length, null);
+  } catch (error) {
     throw asLocalError(error, `could not read "${file}"`);
   }
 }

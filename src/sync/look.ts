@@ -1,4 +1,5 @@
 import type { RemoteFile } from "../backends/types.ts";
+import { releaseMemory } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { Base } from "./base.ts";
 import type { GuardFacts } from "./guard.ts";
@@ -117,6 +118,7 @@ export async function lookAtViews(views: Views, tools: LookTools): Promise<Omit<
     if (place.file && row.inScope) facts.remoteFiles++;
     unsettled.push(row);
   });
+  releaseMemory(unsettled.length);
   const learned: Learned = { local: new Map(), base: new Map() };
   const rows = await settleRows(unsettled, learned, tools);
   return {

@@ -1,6 +1,7 @@
 import type { Backend, BackendKind } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { UsageError } from "../lib/errors.ts";
+import { releaseMemory } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import { type Base, loadBase } from "./base.ts";
 import { compareContents } from "./compare.ts";
@@ -11,7 +12,7 @@ import { guard } from "./guard.ts";
 import { hashFile } from "./hash-files.ts";
 import { clearJournal, openJournal, replayJournal } from "./journal.ts";
 import { type Learned, type Look, type LookTools, lookAtViews, type Views } from "./look.ts";
-import { clearMarker, type Due, dueOf, readMarker, writeMarker } from "./marker.ts";
+import { beginClosing, clearMarker, type Due, dueOf, readMarker, writeMarker } from "./marker.ts";
 import type { GuardName, Outcome, Plan, PlanRequest, Refusal, SyncEvent } from "./model.ts";
 import { plan } from "./plan.ts";
 import { type RecordOptions, recordRun, rememberLook } from "./record.ts";
@@ -71,6 +72,10 @@ export interface SyncService {
   record(look: Look): void;
   /** What has changed and has no snapshot and log entry yet. */
   due(): Due | undefined;
+  /** True when a run was interrupted while it made its snapshot and its log entry. */
+  isClosing(): boolean;
+  /** Before they are made: notes it durably and answers the time that both carry, milliseconds since 1970. */
+  close(): number;
   /** Snapshot and log entry are made. */
   end(): void;
   /** Every file that both sides agree on, from the records as they are now, sorted by path. */
@@ -90,7 +95,12 @@ export function openSync(deps: SyncDeps): SyncService {
     hashLocal: (path) => hashFile(deps.root, path),
     hashRemote: async (file) => remoteHash(await deps.backend(), file, deps),
   };
-  const load = (cache: boolean) => loadBase({ files, cache, now: startedMs, canonicalHash: () => canonicalHash(deps) });
+  /** The paths in the journal, once manifest and index hold all it says. */
+  let recorded: ReadonlySet<RelPath> | undefined;
+  const load = (cache: boolean) => {
+    const journalIsRecorded = recorded !== undefined;
+    return loadBase({ files, cache, journalIsRecorded, now: startedMs, canonicalHash: () => canonicalHash(deps) });
+  };
   const recording = (base: Base, learned: Learned): Omit<RecordOptions, "confirmed" | "local"> => {
     return { files, base, learned, backend: deps.backendKind, hashedSinceMs: startedMs };
   };
@@ -113,23 +123,30 @@ export function openSync(deps: SyncDeps): SyncService {
     begin: (command, planned) => writeMarker(files.marker, command, planned),
     async execute(planned, hooks) {
       const journal = openJournal(files.journal, deps);
+      recorded = undefined;
       try {
-        return await execute(planned, { ...deps, ...hooks, backend: await deps.backend(), journal });
+        const done = await execute(planned, { ...deps, ...hooks, backend: await deps.backend(), journal });
+        // The journal holds the rest.
+        return { items: done.items, interrupted: done.interrupted };
       } finally {
         await journal.close();
       }
     },
     record(seen) {
       const { base: confirmed, local } = replayJournal(files.journal);
+      releaseMemory(confirmed.size);
       recordRun({ ...recording(seen.base, seen.learned), confirmed, local });
+      recorded = new Set(confirmed.keys());
       if (readMarker(files.marker) === undefined) clearJournal(files.journal);
     },
     due() {
       const marker = readMarker(files.marker);
       if (marker === undefined) return undefined;
-      const { base } = replayJournal(files.journal);
-      return dueOf(marker, (path) => base.has(path));
+      const confirmed = recorded ?? replayJournal(files.journal).base;
+      return dueOf(marker, (path) => confirmed.has(path));
     },
+    isClosing: () => readMarker(files.marker)?.closingMs !== undefined,
+    close: () => beginClosing(files.marker, deps.clock.now()),
     end() {
       clearMarker(files.marker);
       clearJournal(files.journal);

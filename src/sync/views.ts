@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import type { Backend, Listing } from "../backends/types.ts";
+import { releaseMemory } from "../lib/memory.ts";
 import { comparePaths, joinUnder, type RelPath } from "../lib/path.ts";
 import type { Base } from "./base.ts";
 import { sortedFiles } from "./join.ts";
@@ -32,6 +33,7 @@ export async function wholeViews(options: WholeViewsOptions): Promise<Views> {
   const base = await options.loadBase();
   const onCount = (files: number) => onEvent({ kind: "scan", files, done: false });
   const view = scan({ root, scope, index: base.index, onCount, signal });
+  releaseMemory(view.length);
   onEvent({ kind: "scan", files: view.length, done: true });
   const { files, exists, unusable } = await listing;
   const remote = sortedFiles(files);

@@ -1,0 +1,15 @@
+interface Collecting {
+  readonly Bun?: { readonly gc?: (force: boolean) => void };
+}
+
+/** From so many items on a step leaves behind enough garbage to be worth a collection. */
+export const MANY_ITEMS = 10_000;
+
+/**
+ * Gives back what a step over many items has left behind, before the next one asks for more: a collector that sees a
+ * large machine would let both pile up. Takes a few milliseconds per ten megabytes in use, so it is for the ends of
+ * large steps only. Does nothing where the runtime offers no such call.
+ */
+export function releaseMemory(items: number): void {
+  if (items >= MANY_ITEMS) (globalThis as Collecting).Bun?.gc?.(true);
+}
