@@ -49,6 +49,11 @@ function classifyBoth(row: Row, localChanged: boolean, remoteChanged: boolean): 
   const same = sameContent(row);
   if (same === true) return "adopt";
   if (agreed && !remoteChanged) return "local_ahead";
-  if (agreed && !localChanged) return "remote_ahead";
+  if (agreed && !localChanged) return same === undefined && isForeign(row.base) ? "compare" : "remote_ahead";
   return same === false ? "conflict" : "compare";
+}
+
+/** What only a shared manifest says about the remote may be spelled otherwise by this server, the content the same. */
+function isForeign(base: Row["base"]): boolean {
+  return base !== undefined && base.rev === undefined;
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { classify, conflictKind, sameContent, type Verdict } from "../../../src/sync/classify.ts";
+import type { BaseEntry } from "../../../src/sync/model.ts";
 import { type RowSpec, rowOf } from "../../support/rows.ts";
 
 /** Reference 2.3, corrected column. Contents of one letter have one size, `zz` another. */
@@ -61,4 +62,14 @@ test("sameContent: digests decide when nobody has said, sizes before both", () =
   expect(sameContent(unsaid)).toBe(false);
   expect(sameContent(rowOf("a", { local: "y", remote: "z" }))).toBeUndefined();
   expect(sameContent({ ...rowOf("a", { local: "y", remote: "zz" }), equal: true })).toBe(false);
+});
+
+test("classify: a remote version known from the shared manifest only is compared before it counts as changed", () => {
+  const known = rowOf("a.md", { base: "x", local: "x", remote: "y" });
+  const { rev: _, ...base } = known.base as BaseEntry;
+  expect(classify({ ...known, base })).toBe("compare");
+  expect(classify({ ...known, base, equal: true })).toBe("adopt");
+  expect(classify({ ...known, base, equal: false })).toBe("remote_ahead");
+  const longer = rowOf("a.md", { base: "x", local: "x", remote: "yy" });
+  expect(classify({ ...longer, base })).toBe("remote_ahead");
 });
