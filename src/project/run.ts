@@ -1,4 +1,4 @@
-import { RefusedError } from "../lib/errors.ts";
+import { NeedsActionError, RefusedError } from "../lib/errors.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { Look } from "../sync/look.ts";
 import type { Action, GuardName, ItemOutcome, Plan, PlanMode, Strategy } from "../sync/model.ts";
@@ -26,7 +26,7 @@ export interface RunRequest {
 
 /**
  * observe, plan, guard, execute, record, in that order (design 2). A dry run holds no lock and no writer: it ends
- * before the first effect. Throws RefusedError when a guard says no.
+ * before the first effect. Throws RefusedError when a guard says no, NeedsActionError when the remote folder is missing.
  */
 export async function runTransfer(parts: Parts, request: RunRequest): Promise<RunResult> {
   if (request.dryRun) return dryRun(parts, request);
@@ -58,8 +58,14 @@ async function planRun(parts: Parts, request: RunRequest): Promise<{ readonly pl
 
 function refuse(sync: SyncService, plan: Plan, look: Look, allow: ReadonlySet<GuardName>): void {
   const [first, ...more] = sync.guard(plan, look, allow);
-  if (first === undefined) return;
-  throw new RefusedError(first.guard, [first, ...more].map((refusal) => refusal.message).join("\n"));
+  if (first !== undefined) {
+    throw new RefusedError(first.guard, [first, ...more].map((refusal) => refusal.message).join("\n"));
+  }
+  // Only setup makes the remote folder, so no file of the plan could be sent.
+  const sends = plan.actions.some((action) => action.kind === "upload" || action.kind === "keep-both");
+  if (sends && !look.facts.remoteRootExists) {
+    throw new NeedsActionError("The remote folder is not there yet.", { hint: "Run claude-mirror auth: it makes it." });
+  }
 }
 
 interface Done {
