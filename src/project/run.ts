@@ -84,6 +84,7 @@ async function carryOut(
   { plan, look }: { readonly plan: Plan; readonly look: Look },
 ): Promise<RunResult> {
   const notices: string[] = [];
+  if (look.blobsMissing) (await parts.snapshots()).distrust();
   const changes = plan.actions.some((action) => action.kind !== "adopt" && action.kind !== "forget");
   if (changes) {
     await warmBlobs(parts, plan);

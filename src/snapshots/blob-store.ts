@@ -131,6 +131,7 @@ export function openBlobStore(backend: Backend, folder: string): BlobStore {
     },
     distrust() {
       sentNow.clear();
+      if (present.size() === 0 && referenced.size() === 0) return;
       present.retain(() => false);
       referenced.retain(() => false);
     },

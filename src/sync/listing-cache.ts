@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { RESERVED_FOLDERS } from "../backends/layout.ts";
 import type { Backend, Listing, ListOptions, RemoteFile } from "../backends/types.ts";
 import { writeAtomic } from "../lib/fs.ts";
-import { parseRelPath } from "../lib/path.ts";
+import { foldersOf, parseRelPath, type RelPath } from "../lib/path.ts";
 
 interface CachedListing {
   readonly version: 1;
@@ -39,12 +39,17 @@ function applyChanges(
   changes: { readonly changed: readonly RemoteFile[]; readonly removed: readonly string[]; readonly cursor: string },
 ): Listing {
   const files = new Map(known.files.map((file) => [file.path as string, file]));
+  const folders = new Set<RelPath>(known.folders);
   for (const path of changes.removed) {
     files.delete(path);
+    for (const folder of folders) if (folder === path || folder.startsWith(`${path}/`)) folders.delete(folder);
     for (const other of files.keys()) if (other.startsWith(`${path}/`)) files.delete(other);
   }
-  for (const file of changes.changed) files.set(file.path, file);
-  return { ...known, files: [...files.values()], cursor: changes.cursor };
+  for (const file of changes.changed) {
+    files.set(file.path, file);
+    for (const folder of foldersOf(file.path)) folders.add(folder);
+  }
+  return { ...known, files: [...files.values()], folders: [...folders], cursor: changes.cursor };
 }
 
 function readCached(file: string): Listing | undefined {

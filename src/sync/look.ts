@@ -24,6 +24,8 @@ export interface Look {
   readonly foreign: readonly Held[];
   readonly notices: string[];
   readonly learned: Learned;
+  /** True when the remote surely holds no stored contents: what we know of them is out of date. */
+  readonly blobsMissing: boolean;
   /** Every path that a side or the base has and `inSync` counts or `rows` holds, sorted; rows in sync are made while they are asked for. */
   everything(): Iterable<Row>;
 }
@@ -41,6 +43,7 @@ export interface Views {
   readonly view: LocalView;
   readonly remote: readonly RemoteFile[];
   readonly remoteExists: boolean;
+  readonly blobsMissing: boolean;
   readonly unusable: ReadonlyMap<string, string>;
   readonly scope: Scope;
 }
@@ -134,6 +137,7 @@ export async function lookAtViews(views: Views, tools: LookTools): Promise<Omit<
     scope,
     foreign: foreignNames(views, rows),
     learned,
+    blobsMissing: views.blobsMissing,
     everything: () => everything({ views, rows, build, isPlainlyInSync }),
   };
 }

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { BLOBS_FOLDER } from "../backends/layout.ts";
 import type { Backend, Listing } from "../backends/types.ts";
 import { releaseMemory } from "../lib/memory.ts";
 import { comparePaths, joinUnder, type RelPath } from "../lib/path.ts";
@@ -35,7 +36,7 @@ export async function wholeViews(options: WholeViewsOptions): Promise<Views> {
   const view = scan({ root, scope, index: base.index, onCount, signal });
   releaseMemory(view.length);
   onEvent({ kind: "scan", files: view.length, done: true });
-  const { files, exists, unusable } = await listing;
+  const { files, folders, exists, unusable } = await listing;
   const remote = sortedFiles(files);
   return {
     base,
@@ -43,6 +44,7 @@ export async function wholeViews(options: WholeViewsOptions): Promise<Views> {
     view,
     remote,
     remoteExists: exists,
+    blobsMissing: !folders.includes(BLOBS_FOLDER),
     scope,
     unusable: new Map(unusable.map(({ name, reason }) => [name, reason])),
   };
@@ -73,8 +75,12 @@ export async function selectedViews(paths: readonly RelPath[], options: Selected
   );
   const view = viewOf(sorted, options);
   const gone = sorted.some((path) => base.index.find(path) >= 0) && remote.length < sorted.length;
-  const remoteExists = !gone || (await backend.list("", { shallow: true, signal })).exists;
-  return { base, index: onlyRows(base.index, sorted), view, remote, remoteExists, scope, unusable: new Map() };
+  // A folder without anything in it, not even our own folders, is a disk that is not mounted rather than a remote.
+  const top = gone ? await backend.list("", { shallow: true, signal }) : undefined;
+  const remoteExists = top === undefined || (top.exists && top.files.length + top.folders.length > 0);
+  const blobsMissing = top !== undefined && !top.folders.includes(BLOBS_FOLDER);
+  const index = onlyRows(base.index, sorted);
+  return { base, index, view, remote, remoteExists, blobsMissing, scope, unusable: new Map() };
 }
 
 function viewOf(paths: readonly RelPath[], { root, scope, base }: SelectedViewsOptions): LocalView {
