@@ -22,7 +22,7 @@ export function openProject(deps: ProjectDeps): Project {
   return {
     config: deps.config,
     trash: parts.trash,
-    status: () => projectStatus(parts),
+    status: (options) => projectStatus(parts, options),
     push: ({ forceLocal, ...rest }) => run({ ...rest, command: "push", mode: { kind: "push", forceLocal } }),
     pull: ({ output, ...rest }) =>
       output === undefined

@@ -69,7 +69,8 @@ export interface RestoreSummary {
 export interface Project {
   readonly config: ProjectConfig;
   readonly trash: Trash;
-  status(): Promise<StatusResult>;
+  /** `hashes`: new and changed local files are read, so that every file that is here comes with its MD5. */
+  status(options?: { readonly hashes?: boolean }): Promise<StatusResult>;
   push(options: PushOptions): Promise<RunResult>;
   pull(options: PullOptions): Promise<RunResult>;
   sync(options: SyncOptions): Promise<RunResult>;

@@ -1,11 +1,15 @@
+import { LocalFileError } from "../backends/errors.ts";
+import { forEachLimit } from "../lib/limits.ts";
+import type { Look } from "../sync/look.ts";
 import type { Row, Status } from "../sync/model.ts";
 import type { StatusFile, StatusResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
 
 /** Looks at both sides and changes nothing but caches. */
-export async function projectStatus(parts: Parts): Promise<StatusResult> {
+export async function projectStatus(parts: Parts, options: { readonly hashes?: boolean } = {}): Promise<StatusResult> {
   const look = await parts.sync.look({ files: [], cache: true });
   const plan = await parts.sync.plan(look, { mode: { kind: "status" } });
+  if (options.hashes) await hashChanged(parts, look);
   parts.sync.remember(look);
   const statuses = new Map(plan.statuses.map(({ path, status }) => [path, status]));
   const rows = new Map(look.rows.map((row) => [row.path, row]));
@@ -43,4 +47,20 @@ function statusFile({ path, local, remote, base }: Row, status: Status): StatusF
     remote_hash: remote.kind === "file" ? remote.file.nativeHash : null,
     manifest_hash: base?.md5 ?? null,
   };
+}
+
+/** Reads the local files that differ and were not read yet. One that cannot be read stays without its hash. */
+async function hashChanged({ sync, deps }: Parts, look: Look): Promise<void> {
+  const hash = async ([row, at]: readonly [Row, number]): Promise<void> => {
+    if (row.local.kind !== "file" || !row.local.changed || row.local.hash !== undefined) return;
+    try {
+      const read = await sync.tools.hashLocal(row.path);
+      look.learned.local.set(row.path, read);
+      look.rows[at] = { ...row, local: { ...row.local, ...read } };
+    } catch (error) {
+      if (!(error instanceof LocalFileError)) throw error;
+    }
+  };
+  const rows = look.rows.map((row, at) => [row, at] as const);
+  await forEachLimit(rows, deps.config.parallelWorkers, hash, { signal: deps.signal });
 }

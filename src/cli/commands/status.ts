@@ -18,7 +18,9 @@ export const statusCommand = command({
   examples: ["claude-mirror status", "claude-mirror status --short", "claude-mirror status --json --exit-code"],
   async run(ctx, { options }): Promise<CommandResult> {
     const look = () =>
-      withProject(ctx, { config: options.config }, (project) => answer(ctx, project.status(), options));
+      withProject(ctx, { config: options.config }, (project) =>
+        answer(ctx, project.status({ hashes: ctx.json }), options),
+      );
     if (options.watch === undefined) return look();
     for (;;) {
       const { result, lines } = await look();
