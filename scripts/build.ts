@@ -113,7 +113,7 @@ async function buildAll(folder: string): Promise<void> {
       sums.push(`${digest}  ${basename(outfile)}\n`);
     } catch (error) {
       missing.push(name);
-      console.error(`cannot build ${name}: ${error instanceof Error ? error.message : error}`);
+      console.error(`cannot build ${name}: ${reasonOf(error)}`);
     }
   }
   writeFileSync(join(folder, "SHA256SUMS"), sums.join(""));
@@ -123,6 +123,12 @@ async function buildAll(folder: string): Promise<void> {
 
 function report(outfile: string, bytes: number): void {
   console.log(`${outfile}  ${(bytes / 1024 / 1024).toFixed(1)} MB`);
+}
+
+/** The bundler's own words are in `errors`. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return [error.message, ...error.errors.map(String)].join("\n  ");
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function main(words: readonly string[]): Promise<void> {
@@ -141,7 +147,7 @@ if (import.meta.main) {
   try {
     await main(process.argv.slice(2));
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
+    console.error(reasonOf(error));
     process.exitCode = 1;
   }
 }

@@ -57,10 +57,10 @@ else
   project=$(cd "$project" && pwd -P)
   mirror=$(absolute "${2:-$project-mirror}")
   note=claude-mirror-quickstart.md
-  [ ! -e "$project/$note" ] || die "cannot write \"$project/$note\": it is already there; move it away first"
   if config=$(cd "$project" && "$binary" find-config 2>/dev/null); then
     die "\"$project\" is already set up ($config): use claude-mirror status, push and pull there"
   fi
+  [ ! -e "$project/$note" ] || die "cannot write \"$project/$note\": it is already there; move it away first"
   printf '# Quickstart\n\n- This file was written by quickstart.sh.\n' >"$project/$note"
 fi
 mkdir -p "$mirror"

@@ -1,0 +1,197 @@
+import { afterAll, expect, test } from "bun:test";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { EXIT } from "../../src/cli/exit.ts";
+import { COMMANDS } from "../../src/cli/table.ts";
+import { APACHE_USER, startApache } from "../support/apache.ts";
+import { compiledBinary } from "../support/binary.ts";
+import { selfSigned } from "../support/certificate.ts";
+import { tempFolder } from "../support/temp.ts";
+import { userFiles } from "../support/tree.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+const QUICKSTART_MS = 60_000;
+const stops: (() => Promise<void>)[] = [];
+afterAll(async () => {
+  for (const stop of stops) await stop();
+});
+
+/** The commands of a page's `sh` blocks, in order; a line that ends in a backslash goes on in the next. */
+function commandsOf(page: string): string[] {
+  const blocks = [...readPage(page).matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
+  return blocks
+    .join("")
+    .replaceAll("\\\n", " ")
+    .split("\n")
+    .filter((line) => line.trim() !== "");
+}
+
+function readPage(page: string): string {
+  return readFileSync(join(ROOT, page), "utf8");
+}
+
+interface Place {
+  readonly home: string;
+  readonly project: string;
+  /** Runs one line of a page as it stands there, placeholders replaced; it must exit 0. Answers what it printed. */
+  run(line: string, placeholders?: Readonly<Record<string, string>>): string;
+}
+
+/** A person's machine: an empty HOME, `claude-mirror` on the PATH, and one project. */
+async function somePlace(env: Readonly<Record<string, string>> = {}): Promise<Place> {
+  const home = tempFolder("readme");
+  const bin = join(home, "bin");
+  const project = join(home, "my-project");
+  for (const folder of [bin, join(project, "memory")]) mkdirSync(folder, { recursive: true });
+  symlinkSync(await compiledBinary(), join(bin, "claude-mirror"));
+  writeFileSync(join(project, "CLAUDE.md"), "# My project\n");
+  writeFileSync(join(project, "memory/notes.md"), "- a note\n");
+  writeFileSync(join(project, "old.md"), "old\n");
+  return {
+    home,
+    project,
+    run(line, placeholders = {}) {
+      const all = { HOME: home, PATH: `${bin}:/usr/bin:/bin`, ...env };
+      return shell(filled(line, placeholders), { cwd: project, env: all });
+    },
+  };
+}
+
+/** The line with what stands for something of the reader's own put in. */
+function filled(line: string, placeholders: Readonly<Record<string, string>>): string {
+  let text = line;
+  for (const [placeholder, value] of Object.entries(placeholders)) text = text.replaceAll(placeholder, value);
+  return text;
+}
+
+function shell(line: string, { cwd, env }: { readonly cwd: string; readonly env: Record<string, string> }): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["bash", "-euc", line], { cwd, env, stdin: "ignore" });
+  const said = `${stdout.toString()}${stderr.toString()}`;
+  expect({ line, exitCode, said: exitCode === 0 ? "" : said }).toEqual({ line, exitCode: 0, said: "" });
+  return said;
+}
+
+const isScript = (line: string) => line.startsWith("./scripts/");
+
+test("README: every command of it does what it says", async () => {
+  const lines = commandsOf("README.md").filter((line) => !isScript(line));
+  expect(lines.length).toBeGreaterThanOrEqual(14);
+  const place = await somePlace();
+  const mirror = join(place.home, "mirror");
+  let snapshot = "";
+  for (const line of lines) {
+    place.run(line, { "/path/to/mirror": mirror, "2026-03-05T10-30-00Z": snapshot });
+    if (line === "claude-mirror push") {
+      [snapshot = ""] = /\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ/.exec(place.run("claude-mirror snapshots --json")) ?? [];
+      writeFileSync(join(place.project, "CLAUDE.md"), "# My project, edited\n");
+    }
+  }
+  expect(userFiles(mirror)).toEqual({
+    "CLAUDE.md": "# My project, edited\n",
+    "memory/notes.md": "- a note\n",
+    "old.md": "old\n",
+  });
+  expect(readFileSync(join(place.project, "recovered/CLAUDE.md"), "utf8")).toBe("# My project\n");
+});
+
+test("README: names commands, files and exit codes that exist", () => {
+  for (const page of ["README.md", "docs/webdav.md"]) {
+    const text = readPage(page);
+    const named = [...text.matchAll(/claude-mirror ([a-z-]+)/g)].map(([, name = ""]) => name);
+    const known = named.filter((name) => name in COMMANDS);
+    expect(known.length).toBeGreaterThan(1);
+    for (const [, name = ""] of text.matchAll(/`claude-mirror ([a-z-]+)/g))
+      expect([page, name in COMMANDS]).toEqual([page, true]);
+    for (const [, target = ""] of text.matchAll(/\]\(([^):#]+)\)/g))
+      expect([target, existsSync(join(ROOT, target))]).toEqual([target, true]);
+    for (const [script = ""] of text.matchAll(/\bscripts\/[a-z-]+\.(sh|ts)/g))
+      expect([script, existsSync(join(ROOT, script))]).toEqual([script, true]);
+  }
+  const codes = [...readPage("README.md").matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
+  expect(codes).toEqual(Object.values(EXIT).sort((a, b) => a - b));
+});
+
+test(
+  "README: quickstart.sh works in an empty HOME, in under a minute",
+  () => {
+    const line = commandsOf("README.md").find((command) => command.includes("quickstart"));
+    expect(line).toBe("./scripts/quickstart.sh");
+    const home = tempFolder("quickstart");
+    const env = { HOME: home, TMPDIR: home, PATH: process.env["PATH"] ?? "" };
+    const started = performance.now();
+    const said = shell(line ?? "", { cwd: ROOT, env });
+    expect(performance.now() - started).toBeLessThan(QUICKSTART_MS);
+    const place = (name: string) => new RegExp(`^  ${name} +(.+)$`, "m").exec(said)?.[1] ?? "";
+    expect(userFiles(place("mirror"))).toEqual(userFiles(place("project")));
+    const [old, now] = [readFileSync(place("old version"), "utf8"), userFiles(place("project"))["memory/decisions.md"]];
+    expect(now?.startsWith(old)).toBe(true);
+    expect(now === old).toBe(false);
+    expect(said).toContain("+- Changed a moment later.");
+    // What it tells the reader to go on with works as it stands.
+    const next = /To go on playing with the sample:\n( {2}export .*)\n( {2}cd .*)\n/.exec(said);
+    const again = shell(`${next?.[1]}\n${next?.[2]}`, { cwd: home, env });
+    expect(again).toContain("in sync");
+  },
+  2 * QUICKSTART_MS,
+);
+
+test(
+  "README: quickstart.sh sets a project of one's own up, and says so when it is set up already",
+  () => {
+    expect(readPage("README.md")).toContain("`./scripts/quickstart.sh PROJECT_DIR [MIRROR_DIR]`");
+    const home = tempFolder("quickstart");
+    const env = { HOME: home, TMPDIR: home, PATH: process.env["PATH"] ?? "" };
+    const [project, mirror] = [join(home, "my own"), join(home, "its mirror")];
+    mkdirSync(project);
+    writeFileSync(join(project, "CLAUDE.md"), "# Mine\n");
+    shell(`./scripts/quickstart.sh '${project}' '${mirror}'`, { cwd: ROOT, env });
+    expect(userFiles(mirror)).toEqual(userFiles(project));
+    expect(userFiles(mirror)["CLAUDE.md"]).toBe("# Mine\n");
+    const again = Bun.spawnSync(["./scripts/quickstart.sh", project], { cwd: ROOT, env, stdin: "ignore" });
+    expect([again.exitCode, again.stderr.toString()]).toEqual([1, expect.stringContaining("already set up")]);
+  },
+  4 * QUICKSTART_MS,
+);
+
+test("README: test.sh is what continuous integration calls", () => {
+  expect(commandsOf("README.md").filter(isScript)).toEqual(["./scripts/quickstart.sh", "./scripts/test.sh"]);
+  for (const script of ["scripts/quickstart.sh", "scripts/test.sh", ".ci/run"])
+    accessSync(join(ROOT, script), constants.X_OK);
+  expect(readPage(".ci/run")).toContain("scripts/test.sh");
+});
+
+test("docs/webdav.md: every command of it works against an Apache with a certificate of its own", async () => {
+  const tls = selfSigned();
+  const server = await startApache({ auth: "basic", tls });
+  stops.push(() => server.stop());
+  // Typed at the prompt by a person; test/e2e/prompt.test.ts does that.
+  const password = { CLAUDE_MIRROR_WEBDAV_PASSWORD: APACHE_USER.password };
+  const place = await somePlace({ NODE_EXTRA_CA_CERTS: tls.certificate, ...password });
+  const placeholders = {
+    "https://cloud.example/remote.php/dav/files/ada": `${server.origin}/dav/files of ada`.replaceAll(" ", "%20"),
+    "--webdav-username ada": `--webdav-username ${APACHE_USER.username}`,
+    "/etc/ssl/my-authority.pem": tls.certificate,
+  };
+  const lines = commandsOf("docs/webdav.md");
+  for (const placeholder of Object.keys(placeholders)) expect(lines.join("\n")).toContain(placeholder);
+  for (const line of lines) place.run(line, placeholders);
+  expect(userFiles(join(server.root, "files of ada/my-project"))).toEqual(userFiles(place.project));
+});
+
+test("docs/webdav.md: the messages that it explains are the ones that are shown", () => {
+  const source = ["errors", "folders", "listing", "connection"].map((name) =>
+    readPage(`src/backends/webdav/${name}.ts`),
+  );
+  const rows = [...readPage("docs/webdav.md").matchAll(/^\| `([^`]+)`.*\|.*\|.*\|$/gm)].map(
+    ([, message = ""]) => message,
+  );
+  expect(rows.length).toBeGreaterThanOrEqual(6);
+  for (const message of rows) {
+    if (message.startsWith("--webdav-url") || message.startsWith("http")) continue;
+    const parts = message
+      .split(/\bN\b| to "\.\.\."|\.\.\.|^Could not /)
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
+    for (const part of parts) expect([part, source.some((text) => text.includes(part))]).toEqual([part, true]);
+  }
+});
