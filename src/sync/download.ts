@@ -13,6 +13,7 @@ import {
   errorCode,
   fileStat,
   lookAt,
+  removeEmptyFolder,
   requireUnchanged,
   StalePlanError,
   sameContentStat,
@@ -40,6 +41,7 @@ const FIRST_PAUSE_MS = 500;
 export async function download(action: DownloadAction, run: RunContext, onProgress: Progress): Promise<void> {
   const { path, remote, local } = action;
   const near = local === "absent" ? run.root.fileToCreate(path) : run.root.fileToReplace(path);
+  if (local === "absent") clearWay(near, path);
   requireUnchanged(near, path, local);
   const fetched = await fetchRemote(remote, near, run, onProgress);
   try {
@@ -50,6 +52,15 @@ export async function download(action: DownloadAction, run: RunContext, onProgre
     throw asLocalError(error, `could not write "${path}"`);
   } finally {
     fs.rmSync(fetched.temp, { force: true });
+  }
+}
+
+/** An empty folder of that name, a leftover of moved files, is nothing that anybody could lose. */
+function clearWay(target: string, path: RelPath): void {
+  try {
+    removeEmptyFolder(target);
+  } catch (error) {
+    throw asLocalError(error, `could not remove the empty folder "${path}"`);
   }
 }
 

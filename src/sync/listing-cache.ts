@@ -2,12 +2,8 @@ import * as fs from "node:fs";
 import { RESERVED_FOLDERS } from "../backends/layout.ts";
 import type { Backend, Listing, ListOptions, RemoteFile } from "../backends/types.ts";
 import { writeAtomic } from "../lib/fs.ts";
+import { hashBytes } from "../lib/hash.ts";
 import { foldersOf, parseRelPath, type RelPath } from "../lib/path.ts";
-
-interface CachedListing {
-  readonly version: 1;
-  readonly listing: Listing;
-}
 
 export interface ListRemoteOptions extends Omit<ListOptions, "skip" | "shallow"> {
   /** Where the last listing is kept; used only with a backend that can say what changed since. */
@@ -52,16 +48,26 @@ function applyChanges(
   return { ...known, files: [...files.values()], folders: [...folders], cursor: changes.cursor };
 }
 
+/** A listing that is believed although a bit of it has turned would show files as gone: the digest holds it together. */
 function readCached(file: string): Listing | undefined {
   try {
-    const cached = JSON.parse(fs.readFileSync(file, "utf8")) as CachedListing;
-    const sound = cached.version === 1 && cached.listing.files.every(({ path }) => parseRelPath(path) !== undefined);
-    return sound ? cached.listing : undefined;
+    const text = fs.readFileSync(file, "utf8");
+    const end = text.indexOf("\n");
+    const body = text.slice(end + 1);
+    if (text.slice(0, end) !== headerOf(body)) return undefined;
+    const listing = JSON.parse(body) as Listing;
+    return listing.files.every(({ path }) => parseRelPath(path) !== undefined) ? listing : undefined;
   } catch {
     return undefined;
   }
 }
 
 function writeCached(file: string, listing: Listing): void {
-  writeAtomic(file, JSON.stringify({ version: 1, listing } satisfies CachedListing), { mode: 0o600, durable: false });
+  const body = JSON.stringify(listing);
+  writeAtomic(file, `${headerOf(body)}\n${body}`, { mode: 0o600, durable: false });
+}
+
+/** Version of the format and digest of what follows. */
+function headerOf(body: string): string {
+  return `2 ${hashBytes("sha256", body)}`;
 }

@@ -43,6 +43,27 @@ export function lookAt(absolute: string): FileStat | "absent" | "folder" | "othe
   return stat.isDirectory() ? "folder" : "other";
 }
 
+/**
+ * Removes the folder at `absolute` where it and the folders in it hold no file: nothing of a user's is in it, and a file
+ * may take its name. A folder that holds anything stays, with all that is in it.
+ */
+export function removeEmptyFolder(absolute: string): void {
+  if (lookAt(absolute) !== "folder" || fs.lstatSync(absolute).isSymbolicLink() || holdsFiles(absolute)) return;
+  for (const name of fs.readdirSync(absolute)) removeEmptyFolder(join(absolute, name));
+  faultPoint("clear-folder");
+  try {
+    fs.rmdirSync(absolute);
+  } catch (error) {
+    if (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST") throw error;
+  }
+}
+
+function holdsFiles(folder: string): boolean {
+  return fs
+    .readdirSync(folder, { withFileTypes: true })
+    .some((entry) => !entry.isDirectory() || holdsFiles(join(folder, entry.name)));
+}
+
 /** Fails with StalePlanError unless `path` below `root` still is what the plan saw. */
 export function requireUnchanged(absolute: string, path: RelPath, planned: FileStat | "absent"): void {
   const found = lookAt(absolute);
@@ -166,7 +187,7 @@ function pruneFolders(root: string, path: RelPath): void {
 }
 
 function isFolder(absolute: string): boolean {
-  return fs.statSync(absolute, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return lookAt(absolute) === "folder";
 }
 
 /** True for anything with that name, a dangling link included. */

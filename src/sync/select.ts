@@ -3,6 +3,7 @@ import { relative, resolve, sep } from "node:path";
 import { UsageError } from "../lib/errors.ts";
 import { parseRelPath, type RelPath } from "../lib/path.ts";
 import { compileExclude } from "./exclude.ts";
+import { lookAt } from "./local-file.ts";
 
 /** Which paths the FILES on a command line mean (decision 5). */
 export interface Selection {
@@ -88,6 +89,6 @@ function realFolder(folder: string): string {
 }
 
 function kindOf(absolute: string): "file" | "folder" | "nothing" {
-  const stat = fs.statSync(absolute, { throwIfNoEntry: false });
-  return stat === undefined ? "nothing" : stat.isDirectory() ? "folder" : "file";
+  const found = lookAt(absolute);
+  return found === "absent" ? "nothing" : found === "folder" ? "folder" : "file";
 }

@@ -276,3 +276,26 @@ test("download: an error of the remote keeps its class and hint", async () => {
   });
   expect(readFileSync(join(lab.root, "../state/journal.jsonl"), "utf8")).toBe("");
 });
+
+test("download: a folder that holds nothing but empty folders makes room for a file of its name", async () => {
+  const lab = executorLab();
+  const remote = await lab.put("a.md", "hello");
+  mkdirSync(join(lab.root, "a.md/b/c"), { recursive: true });
+  const done = await lab.run([downloadAction(remote)]);
+  expect(done.items[0]).toMatchObject({ path: "a.md", status: "done" });
+  expect(lab.read("a.md")).toBe("hello");
+});
+
+test("download: a folder with a file or a link in it stays, and so does a link to an empty folder", async () => {
+  const lab = executorLab();
+  const elsewhere = tempFolder("elsewhere");
+  mkdirSync(join(elsewhere, "empty"));
+  const [one, two] = [await lab.put("one", "hello"), await lab.put("two", "hello")];
+  mkdirSync(join(lab.root, "one/b"), { recursive: true });
+  symlinkSync(elsewhere, join(lab.root, "one/link"));
+  symlinkSync(elsewhere, join(lab.root, "two"));
+  const done = await lab.run([downloadAction(one), downloadAction(two)]);
+  expect(done.items.map((it) => it.error?.class)).toEqual(["STALE", "STALE"]);
+  expect(readdirSync(join(lab.root, "one")).sort()).toEqual(["b", "link"]);
+  expect(readdirSync(elsewhere)).toEqual(["empty"]);
+});
