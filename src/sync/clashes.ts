@@ -198,8 +198,11 @@ function prefixWalker(): PrefixWalk {
       folded = prefixes.at(-1)?.folded ?? "";
     }
     for (const prefix of prefixes) visit(prefix.folded, prefix.text, FOLDER);
-    const name = foldName(path.slice(slash + 1));
-    visit(parent === "" ? name : `${folded}/${name}`, path, FILE);
+    const plain = path.slice(slash + 1);
+    const name = foldName(plain);
+    // Most paths are their own folded form: no second text is made of those.
+    if (name === plain && folded === parent) visit(path, path, FILE);
+    else visit(parent === "" ? name : `${folded}/${name}`, path, FILE);
   };
 }
 

@@ -30,6 +30,8 @@ export interface ExecuteOptions extends ExecuteHooks {
   readonly journal: Journal;
   readonly trash: Trash;
   readonly clock: Clock;
+  /** "journal": what is confirmed is in the journal alone, `confirmed` stays empty. */
+  readonly confirmedIn?: "journal";
   /** How many items are under way at once. */
   readonly workers: number;
   readonly signal?: AbortSignal;
@@ -90,7 +92,9 @@ function beginRun(options: ExecuteOptions): Run {
     syncFolder: folderSyncer(),
     record(record) {
       options.journal.append(record);
-      note(record, { base, local, sent });
+      if (options.confirmedIn !== "journal") note(record, { base, local, sent });
+      else if (record.kind === "sent") sent.set(record.sent.path, record.sent);
+      else sent.delete(record.kind === "set" ? record.base.path : record.path);
     },
     base,
     local,
@@ -298,8 +302,7 @@ function plannedBytes(actions: readonly Action[]): number {
 function foldersWrittenTo(actions: readonly Action[]): Set<RelPath | ""> {
   const folders = new Set<RelPath | "">();
   for (const action of actions) {
-    // A run that was killed right after it placed a file leaves a file to adopt.
-    if (action.kind === "download" || action.kind === "adopt") folders.add(parentOf(action.path));
+    if (action.kind === "download") folders.add(parentOf(action.path));
     if (action.kind === "keep-both") folders.add(parentOf(action.path)).add(parentOf(action.copy));
   }
   return folders;

@@ -5,6 +5,7 @@ import type { Clock } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { fsyncFolder, writeAll } from "../lib/fs.ts";
 import { hashBytes } from "../lib/hash.ts";
+import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import { parseRelPath, type RelPath } from "../lib/path.ts";
 import { asLocalError, errorCode } from "./local-file.ts";
 import type { BaseEntry, ContentHash, FileStat } from "./model.ts";
@@ -111,7 +112,9 @@ export function replayJournal(file: string): Replayed {
   const local = new Map<RelPath, LocalFact>();
   const sent = new Map<RelPath, SentFile>();
   let damaged = 0;
+  let lines = 0;
   for (const line of readLines(file)) {
+    if (++lines % MANY_ITEMS === 0) releaseMemory(lines);
     const record = decodeLine(line);
     if (record === undefined) damaged++;
     else if (record.kind === "sent") sent.set(record.sent.path, record.sent);

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { LocalFileError } from "../backends/errors.ts";
 import type { BackendKind } from "../backends/types.ts";
+import { releaseMemory } from "../lib/memory.ts";
 import { comparePaths, type RelPath } from "../lib/path.ts";
 import { type Base, journalMark, manifestStat, sameManifest } from "./base.ts";
 import type { SyncFiles } from "./files.ts";
@@ -59,11 +60,13 @@ export function rememberLook(options: RecordOptions): void {
 function saveIndex(options: RecordOptions, signature: FileStat | undefined): readonly IndexRow[] {
   const { files } = options;
   const rows = mergedRows(options);
+  releaseMemory(rows.length);
   writeIndex(files.index, rows, {
     hashedSinceMs: options.hashedSinceMs,
     meta: journalMark(files.journal),
     ...(signature && { manifest: signature }),
   });
+  releaseMemory(rows.length);
   return rows;
 }
 

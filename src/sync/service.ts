@@ -2,16 +2,18 @@ import type { Backend, BackendKind } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { UsageError } from "../lib/errors.ts";
 import { releaseMemory } from "../lib/memory.ts";
-import type { RelPath } from "../lib/path.ts";
+import { parentOf, type RelPath } from "../lib/path.ts";
 import { type Base, loadBase } from "./base.ts";
 import { compareContents } from "./compare.ts";
 import { remoteHash } from "./contents.ts";
+import { cleanTemps } from "./download.ts";
 import { type ExecuteHooks, execute } from "./execute.ts";
 import { type SyncFiles, syncFiles } from "./files.ts";
 import { guard } from "./guard.ts";
 import { hashFile } from "./hash-files.ts";
 import { clearJournal, openJournal, replayJournal } from "./journal.ts";
 import { type Learned, type Look, type LookTools, lookAtViews, type Views } from "./look.ts";
+import { setCorruptAside } from "./manifest-file.ts";
 import { beginClosing, clearMarker, type Due, dueOf, readMarker, writeMarker } from "./marker.ts";
 import type { GuardName, Outcome, Plan, PlanRequest, Refusal, SyncEvent } from "./model.ts";
 import { plan } from "./plan.ts";
@@ -97,9 +99,15 @@ export function openSync(deps: SyncDeps): SyncService {
   };
   /** The paths in the journal, once manifest and index hold all it says. */
   let recorded: ReadonlySet<RelPath> | undefined;
+  /** The manifest was found to tell of another remote. */
+  let foreign = false;
+  const disown = () => {
+    foreign = true;
+  };
   const load = (cache: boolean) => {
     const journalIsRecorded = recorded !== undefined;
-    return loadBase({ files, cache, journalIsRecorded, now: startedMs, canonicalHash: () => canonicalHash(deps) });
+    const options = { files, cache, journalIsRecorded, foreign, now: startedMs };
+    return loadBase({ ...options, canonicalHash: () => canonicalHash(deps) });
   };
   const recording = (base: Base, learned: Learned): Omit<RecordOptions, "confirmed" | "local"> => {
     return { files, base, learned, backend: deps.backendKind, hashedSinceMs: startedMs };
@@ -108,12 +116,14 @@ export function openSync(deps: SyncDeps): SyncService {
     files,
     scope,
     tools,
-    look: (options) => look(deps, options, { files, scope, tools, load }),
+    look: (options) => look(deps, options, { files, scope, tools, load, disown }),
     plan: (seen, request) => planLook(deps, seen, request, tools),
     guard: (planned, seen, allow) => guard(planned, guardFacts(seen), allow),
     async recover() {
       const left = replayJournal(files.journal);
       const marker = readMarker(files.marker);
+      // Before anybody looks: to take a second name of a placed file away changes that file's stat.
+      if (marker !== undefined) cleanTemps(deps.root, new Set([...marker.planned.keys()].map(parentOf)));
       if (left.base.size > 0)
         recordRun({ ...recording(await load(true), nothingLearned()), confirmed: left.base, local: left.local });
       if (marker !== undefined) return dueOf(marker, (path) => left.base.has(path));
@@ -124,9 +134,16 @@ export function openSync(deps: SyncDeps): SyncService {
     async execute(planned, hooks) {
       const journal = openJournal(files.journal, deps);
       recorded = undefined;
+      if (foreign) setCorruptAside(files.manifest, "other-remote");
+      foreign = false;
       try {
-        const done = await execute(planned, { ...deps, ...hooks, backend: await deps.backend(), journal });
-        // The journal holds the rest.
+        const done = await execute(planned, {
+          ...deps,
+          ...hooks,
+          backend: await deps.backend(),
+          journal,
+          confirmedIn: "journal",
+        });
         return { items: done.items, interrupted: done.interrupted };
       } finally {
         await journal.close();
@@ -151,7 +168,11 @@ export function openSync(deps: SyncDeps): SyncService {
       clearMarker(files.marker);
       clearJournal(files.journal);
     },
-    agreed: async () => agreedFiles((await load(true)).index),
+    async agreed() {
+      const agreed = agreedFiles((await load(true)).index);
+      releaseMemory(agreed.length);
+      return agreed;
+    },
     async learnDigests(digests) {
       const base = await load(true);
       const learned = nothingLearned();
@@ -163,7 +184,7 @@ export function openSync(deps: SyncDeps): SyncService {
       rememberLook({ ...recording(base, learned), confirmed: new Map(), local: new Map() });
     },
     remember(seen) {
-      if (seen.learned.local.size + seen.learned.base.size === 0) return;
+      if (seen.learned.local.size + seen.learned.base.size === 0 || seen.base.manifest === "foreign") return;
       rememberLook({ ...recording(seen.base, seen.learned), confirmed: new Map(), local: new Map() });
     },
   };
@@ -183,39 +204,53 @@ interface LookParts {
   readonly scope: Scope;
   readonly tools: LookTools;
   readonly load: (cache: boolean) => Promise<Base>;
+  /** From now on the manifest counts for nothing. */
+  readonly disown: () => void;
 }
 
 async function look(deps: SyncDeps, options: LookOptions, parts: LookParts): Promise<Look> {
-  const { files, scope, tools, load } = parts;
+  const { scope, tools, load } = parts;
   const selection = selectFiles(options.files, deps);
-  const exact = selection?.exact;
-  const whole = () =>
-    wholeViews({
-      ...deps,
-      scope,
-      cache: options.cache,
-      listingFile: files.listing,
-      loadBase: () => load(options.cache),
-    });
-  let views: Views;
-  if (exact === undefined) views = await whole();
-  else
-    views = await selectedViews(exact, {
-      ...deps,
-      scope,
-      base: await load(options.cache),
-      backend: await deps.backend(),
-    });
+  if (selection?.exact !== undefined) {
+    const base = await load(options.cache);
+    // What only the manifest tells is first held against the whole remote.
+    if (!base.isFirst) {
+      const views = await selectedViews(selection.exact, { ...deps, scope, base, backend: await deps.backend() });
+      const seen: Look = { ...(await lookAtViews(views, tools)), selection, notices: [...base.notices] };
+      if (selection.unmatched(seenPaths(seen)).length === 0) return seen;
+    }
+  }
+  // A name that is no file may be a folder that only the remote or the base knows.
+  const views = await everythingInView(deps, options, parts);
   const found = await lookAtViews(views, tools);
-  const seen: Look = { ...found, selection, notices: [...views.base.notices] };
-  const unmatched = selection?.unmatched(seenPaths(seen)) ?? [];
+  const wide = selection && { ...selection, exact: undefined };
+  const seen: Look = { ...found, selection: wide, notices: [...views.base.notices] };
+  const unmatched = wide?.unmatched(seenPaths(seen)) ?? [];
   if (unmatched.length === 0) return seen;
   const names = unmatched.map((typed) => `"${typed}"`).join(", ");
   throw new UsageError(`nothing to work on: no file in the project or on the remote matches ${names}`);
 }
 
+async function everythingInView(deps: SyncDeps, { cache }: LookOptions, parts: LookParts): Promise<Views> {
+  const { scope, files, load, disown } = parts;
+  const whole = () => wholeViews({ ...deps, scope, cache, listingFile: files.listing, loadBase: () => load(cache) });
+  const views = await whole();
+  if (!views.base.isFirst || !views.remoteExists || speaksOf(views)) return views;
+  disown();
+  return whole();
+}
+
+/** Whether the base knows at least one file of the remote in its very version. */
+function speaksOf({ index, remote }: Views): boolean {
+  return remote.some(({ path, rev, nativeHash }) => {
+    const row = index.find(path);
+    return row >= 0 && index.remoteMatches(row, rev, nativeHash);
+  });
+}
+
 function* seenPaths(seen: Look): Iterable<RelPath> {
   for (const row of seen.rows) yield row.path;
+  for (const { path } of seen.foreign) yield path as RelPath;
   if (seen.inSync > 0) for (const row of seen.everything()) yield row.path;
 }
 
@@ -234,6 +269,7 @@ async function planLook(deps: SyncDeps, seen: Look, request: PlanRequest, tools:
   };
   for (let round = 0; ; round++) {
     const planned = plan(seen.rows, full);
+    releaseMemory(planned.actions.length);
     if (planned.compare.length === 0 || round === MOST_ROUNDS)
       return { ...planned, held: [...planned.held, ...seen.foreign] };
     await compareContents(seen, planned.compare, tools, deps);
