@@ -1,6 +1,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { clearTimeout, setTimeout } from "node:timers";
+import { USER_AGENT } from "./http.ts";
 import { HttpError, httpErrorFrom } from "./http-error.ts";
 import { type HttpResponse, httpResponse } from "./http-response.ts";
 
@@ -178,7 +179,7 @@ function attempt(request: HttpRequest, attempt: Attempt): Promise<HttpResponse |
 }
 
 function headersOf(request: HttpRequest, body: Uint8Array | HttpBody | undefined): Record<string, string> {
-  const headers: Record<string, string> = { ...request.headers };
+  const headers: Record<string, string> = { "User-Agent": USER_AGENT, ...request.headers };
   if (body !== undefined) headers["Content-Length"] = String(body instanceof Uint8Array ? body.length : body.size);
   else if (request.method === "PUT") headers["Content-Length"] = "0";
   return headers;

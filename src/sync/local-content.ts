@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import type { Source } from "../backends/types.ts";
 import { hashBytes, hasher } from "../lib/hash.ts";
 import type { RelPath } from "../lib/path.ts";
 import { fromBytes } from "../lib/streams.ts";
@@ -82,17 +81,6 @@ async function largeContent(absolute: string, path: RelPath, options: ContentOpt
   };
   requireStillPlanned(absolute, path, options.planned);
   return { hash, small: false, source: { size, ...hash, open }, failure: () => failure };
-}
-
-/** A body from a file that fails, short of its size, unless the file holds exactly the bytes named. */
-export function fileSource(
-  absolute: string,
-  content: { readonly size: number; readonly sha256: string; readonly md5?: string },
-): Source & { readonly sha256: string } {
-  const { size, sha256 } = content;
-  const open = () =>
-    guardedBody({ absolute, path: absolute, size, sha256, onProgress: () => undefined }, () => undefined);
-  return { ...content, open };
 }
 
 /** Both digests of a file, which must be the planned one before and after. */

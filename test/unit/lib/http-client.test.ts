@@ -46,6 +46,12 @@ test("request: keeps its connection for the next one", async () => {
   expect(ports.size).toBe(1);
 });
 
+test("request: says who asks", async () => {
+  const server = await serve(() => answerOf("200 OK", ""));
+  await (await client().request({ method: "GET", url: server.origin })).drain();
+  expect(server.requests[0]?.headers["user-agent"]).toMatch(/^claude-mirror\/\S+$/);
+});
+
 test("request: a body above every buffer arrives whole, with its exact length and never chunked", async () => {
   const server = await serve(() => answerOf("201 Created"));
   const body = sourceOf("x".repeat(3_000_000));
