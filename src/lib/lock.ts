@@ -68,6 +68,7 @@ export function acquireLock(file: string, options: LockOptions): Lock {
   try {
     fs.mkdirSync(dirname(file), { recursive: true });
     take(file, content, options, 0);
+    settleClaim(file, options);
   } catch (error) {
     if (error instanceof LockedError) throw error;
     throw new Error(`cannot lock "${file}": ${(error as Error).message}`, { cause: error });
@@ -98,6 +99,19 @@ function take(file: string, content: string, options: LockOptions, depth: number
     } finally {
       removeOwn(claim, claimContent);
     }
+  }
+}
+
+/** A taker that was killed leaves its claim behind: that is taken over and released like any lock. */
+function settleClaim(file: string, options: LockOptions): void {
+  const claim = `${file}.take`;
+  if (!fs.existsSync(claim) || look(claim, options.clock).state.kind !== "stale") return;
+  const content = contentFor(options);
+  try {
+    take(claim, content, options, 1);
+    removeOwn(claim, content);
+  } catch {
+    // It is in nobody's way: the next one who needs it takes it over.
   }
 }
 

@@ -5,21 +5,24 @@ import type { EventAction, LogEvent } from "../activity/model.ts";
 import type { Due } from "../sync/marker.ts";
 import type { Parts } from "./parts.ts";
 
-/** Adds what a run did to the shared log. Never throws for the log's sake: returns what to tell the user. */
-export async function reportRun(parts: Parts, due: Due): Promise<readonly string[]> {
-  const events = eventsOf(parts, due);
+/**
+ * Adds what a run did at `atMs` to the shared log, once however often it is asked. Never throws for the log's sake:
+ * returns what to tell the user.
+ */
+export async function reportRun(parts: Parts, due: Due, atMs: number): Promise<readonly string[]> {
+  const events = eventsOf(parts, due, atMs);
   if (events.length === 0) return [];
   const { clock, signal } = parts.deps;
   const result = await appendEvents(await parts.backend(), events, { clock, signal });
   return result.kind === "appended" ? [] : [result.notice];
 }
 
-function eventsOf(parts: Parts, due: Due): LogEvent[] {
-  const { config, clock } = parts.deps;
+function eventsOf(parts: Parts, due: Due, atMs: number): LogEvent[] {
+  const { config } = parts.deps;
   const facts = { machine: config.machineName, user: config.user, project: basename(config.projectPath) };
   const events: LogEvent[] = [];
   const add = (action: EventAction, files: readonly string[]) => {
-    if (files.length > 0) events.push(makeEvent({ ...facts, action, files }, clock.now()));
+    if (files.length > 0) events.push(makeEvent({ ...facts, action, files }, atMs));
   };
   if (due.command === "sync") add("sync", [...due.uploaded, ...due.downloaded, ...due.deletedLocal].sort());
   else {

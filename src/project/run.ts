@@ -31,16 +31,25 @@ export interface RunRequest {
 export async function runTransfer(parts: Parts, request: RunRequest): Promise<RunResult> {
   if (request.dryRun) return dryRun(parts, request);
   return withProjectLock(parts, request.command, async () => {
-    const due = await parts.sync.recover();
+    const earlier = await recover(parts);
     const { plan, look } = await planRun(parts, request);
     const settled = await settleConflicts(parts, request, { plan, look });
     refuse(parts.sync, settled, look, request.allow);
-    if (settled.actions.length === 0 && due === undefined) {
+    if (settled.actions.length === 0 && parts.sync.due() === undefined) {
       parts.sync.remember(look);
-      return resultOf(request, settled, look, NOTHING_DONE);
+      return resultOf(request, settled, look, { ...NOTHING_DONE, ...earlier });
     }
-    return carryOut(parts, request, { plan: settled, look });
+    return carryOut(parts, request, { plan: settled, look, earlier });
   });
+}
+
+/** Takes up what an interrupted run left, its snapshot and its log entry first when only these were missing. */
+async function recover(parts: Parts): Promise<Pick<Done, "snapshot" | "notices">> {
+  const due = await parts.sync.recover();
+  const notices: string[] = [];
+  if (due === undefined || !parts.sync.isClosing()) return { snapshot: null, notices };
+  const { snapshot } = await closeRun(parts, notices);
+  return { snapshot, notices };
 }
 
 async function dryRun(parts: Parts, request: RunRequest): Promise<RunResult> {
@@ -81,9 +90,9 @@ const NOTHING_DONE: Done = { items: [], interrupted: false, notices: [], snapsho
 async function carryOut(
   parts: Parts,
   request: RunRequest,
-  { plan, look }: { readonly plan: Plan; readonly look: Look },
+  { plan, look, earlier }: { readonly plan: Plan; readonly look: Look; readonly earlier: Pick<Done, "notices"> },
 ): Promise<RunResult> {
-  const notices: string[] = [];
+  const notices = [...earlier.notices];
   if (look.blobsMissing) (await parts.snapshots()).distrust();
   const changes = plan.actions.some((action) => action.kind !== "adopt" && action.kind !== "forget");
   if (changes) {
@@ -113,8 +122,9 @@ async function warmBlobs(parts: Parts, plan: Plan): Promise<void> {
 async function closeRun(parts: Parts, notices: string[]): Promise<Pick<Done, "snapshot" | "snapshotFailed">> {
   const due = parts.sync.due();
   if (due === undefined) return { snapshot: null };
-  const after = await snapshotAfter(parts, due);
-  notices.push(...(await reportRun(parts, due)));
+  const atMs = parts.sync.close();
+  const after = await snapshotAfter(parts, due, atMs);
+  notices.push(...(await reportRun(parts, due, atMs)));
   if (after.kind === "made") notices.push(...after.notices);
   if (after.kind === "failed") return { snapshot: null, snapshotFailed: after.outcome };
   parts.sync.end();

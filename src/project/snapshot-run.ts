@@ -36,14 +36,14 @@ export type SnapshotAfter =
   | { readonly kind: "failed"; readonly outcome: ItemOutcome };
 
 /** The snapshot of what both sides agree on after a run that sent or deleted something. */
-export async function snapshotAfter(parts: Parts, due: Due): Promise<SnapshotAfter> {
+export async function snapshotAfter(parts: Parts, due: Due, atMs: number): Promise<SnapshotAfter> {
   const filesChanged = [...due.uploaded, ...due.deletedRemote].sort();
   if (filesChanged.length === 0) return { kind: "made", ...NONE };
   if (parts.deps.config.snapshotFormat !== "blobs") return { kind: "made", snapshot: null, notices: [NO_FULL] };
   try {
     return {
       kind: "made",
-      ...(await makeSnapshot(parts, { action: due.command === "sync" ? "sync" : "push", filesChanged })),
+      ...(await makeSnapshot(parts, { action: due.command === "sync" ? "sync" : "push", filesChanged, atMs })),
     };
   } catch (error) {
     parts.deps.signal.throwIfAborted();
@@ -62,13 +62,15 @@ const NO_FULL =
 interface SnapshotFacts {
   readonly action: "push" | "sync";
   readonly filesChanged: readonly string[];
+  /** Milliseconds since 1970; now when left out. */
+  readonly atMs?: number;
 }
 
 /**
  * Stores what no blob holds yet and writes the manifest. An agreed version of which no copy is left anywhere (both sides
  * have moved on and a conflict is open) cannot be in it: that is told, and no reason to be without a snapshot.
  */
-async function makeSnapshot(parts: Parts, { action, filesChanged }: SnapshotFacts): Promise<Made> {
+async function makeSnapshot(parts: Parts, made: SnapshotFacts): Promise<Made> {
   const snapshots = await parts.snapshots();
   const { config, signal } = parts.deps;
   const { files, gone } = await agreedDigests(parts);
@@ -86,7 +88,7 @@ async function makeSnapshot(parts: Parts, { action, filesChanged }: SnapshotFact
   for (const [path, sha256] of missing) {
     if (!stored.has(sha256) && files.delete(path)) gone.push(path);
   }
-  const facts = { action, filesChanged, files, user: config.user, machine: config.machineName };
+  const facts = { ...made, files, user: config.user, machine: config.machineName };
   const { timestamp } = await snapshots.create(facts, { signal });
   const notices = gone.map(
     (path) => `The snapshot lacks "${path}": no copy of its agreed version is left; run claude-mirror sync.`,

@@ -23,7 +23,8 @@ export interface CreatedSnapshot {
 
 /**
  * Writes the manifest of a new blobs snapshot: one guarded request, more only while its name on the one-second grid
- * is taken. Every body must have been stored before, or this throws and writes nothing.
+ * is taken. With `atMs`, making it again from the same facts finds the first one. Every body must have been stored
+ * before, or this throws and writes nothing.
  */
 export async function createSnapshot(
   room: SnapshotRoom,
@@ -31,7 +32,7 @@ export async function createSnapshot(
   options: SnapshotOptions = {},
 ): Promise<CreatedSnapshot> {
   requireStored(room, snapshot);
-  const startMs = room.clock.now();
+  const startMs = snapshot.atMs ?? room.clock.now();
   for (let second = 0; second < MAX_NAMES; second++) {
     const manifest = manifestOf(snapshot, snapshotName(startMs + second * 1000));
     if (!(await writeManifest(room, manifest, options))) continue;

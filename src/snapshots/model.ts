@@ -114,4 +114,6 @@ export interface NewSnapshot {
   readonly filesChanged: readonly string[];
   readonly tag?: string | null;
   readonly message?: string | null;
+  /** When it was begun, milliseconds since 1970; now when left out. */
+  readonly atMs?: number;
 }

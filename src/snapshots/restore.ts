@@ -80,7 +80,8 @@ function syncFolders(folders: ReadonlySet<string>): ReadonlyMap<string, string> 
 
 /** Removes what a killed run left in the folders that this one writes to. */
 function removeOldTemps(plan: RestorePlan): void {
-  const written = plan.items.filter((item) => item.kind !== "same" && item.problem === undefined);
+  // Also where a file is the same by now: the killed run may have just placed it.
+  const written = plan.items.filter((item) => item.problem === undefined);
   for (const folder of new Set(written.map((item) => parentOf(item.path)))) removeTemps(plan.target, folder);
 }
 

@@ -53,6 +53,11 @@ export interface SnapshotService {
   distrust(): void;
 }
 
+/** Where this room keeps its own files below the state folder. */
+export function snapshotFolders(stateFolder: string): readonly string[] {
+  return [join(stateFolder, "snapshots"), manifestCacheFolder(stateFolder)];
+}
+
 /** Opens the room. Nothing is read or asked until it is needed. */
 export function openSnapshots(deps: SnapshotDeps): SnapshotService {
   const folder = join(deps.stateFolder, "snapshots");

@@ -171,7 +171,7 @@ async function settleRow(row: Row, learned: Learned, tools: LookTools): Promise<
   if (base === undefined || base.md5 === "" || !row.inScope) return row;
   let { local, remote } = row;
   if (local.kind === "file" && local.changed) local = await readLocal(path, local, base, { learned, tools });
-  if (remote.kind === "file" && base.racy && remote.changed && isSameVersion(base, remote.file)) {
+  if (remote.kind === "file" && remote.changed && mayBeTheBase(base, remote.file)) {
     remote = await readRacy(remote.file, base, { learned, tools });
   }
   return { ...row, local, remote };
@@ -200,11 +200,13 @@ async function readLocal(
   }
 }
 
-function isSameVersion(base: BaseEntry, file: RemoteFile): boolean {
-  return base.rev === undefined ? base.nativeHash === file.nativeHash : base.rev === file.rev;
+/** A racy rev may cover another content; a new rev where the shared version is the old one need not (links to it, a copied disk). */
+function mayBeTheBase(base: BaseEntry, file: RemoteFile): boolean {
+  if (base.racy && base.rev !== undefined) return base.rev === file.rev;
+  return base.nativeHash === file.nativeHash;
 }
 
-/** The rev was recorded while it could still cover another content, so the content decides. */
+/** The rev does not tell, so the content decides. */
 async function readRacy(file: RemoteFile, base: BaseEntry, { learned, tools }: SettleDeps): Promise<RemoteState> {
   if (base.size !== undefined && base.size !== file.size) return { kind: "file", changed: true, file };
   const hash = await tools.hashRemote(file);

@@ -8,6 +8,8 @@ import type { ActionKind, Plan } from "./model.ts";
 export interface Marker {
   readonly command: string;
   readonly planned: ReadonlyMap<RelPath, ActionKind>;
+  /** When its snapshot and its log entry were begun, milliseconds since 1970. */
+  readonly closingMs?: number;
 }
 
 /** What has changed since the last snapshot and log entry, paths sorted. */
@@ -21,16 +23,38 @@ export interface Due {
 
 export function readMarker(file: string): Marker | undefined {
   try {
-    const raw = JSON.parse(fs.readFileSync(file, "utf8")) as { command: string; planned: [string, ActionKind][] };
+    const raw = JSON.parse(fs.readFileSync(file, "utf8")) as RawMarker;
     const planned = new Map<RelPath, ActionKind>();
     for (const [text, kind] of raw.planned) {
       const path = parseRelPath(text);
       if (path !== undefined) planned.set(path, kind);
     }
-    return { command: String(raw.command), planned };
+    const closing = typeof raw.closingMs === "number" ? { closingMs: raw.closingMs } : {};
+    return { command: String(raw.command), planned, ...closing };
   } catch {
     return undefined;
   }
+}
+
+interface RawMarker {
+  readonly command: string;
+  readonly planned: [string, ActionKind][];
+  readonly closingMs?: number;
+}
+
+/**
+ * Notes durably that snapshot and log entry are about to be made, and answers the time that both carry: that of the first
+ * attempt, so that a later one finds what the first has made.
+ */
+export function beginClosing(file: string, nowMs: number): number {
+  const marker = readMarker(file);
+  if (marker?.closingMs !== undefined) return marker.closingMs;
+  if (marker !== undefined) save(file, { ...marker, closingMs: nowMs });
+  return nowMs;
+}
+
+function save(file: string, { planned, ...rest }: Marker): void {
+  writeAtomic(file, JSON.stringify({ ...rest, planned: [...planned] }), { mode: 0o600 });
 }
 
 /** Adds a run's plan to what an earlier run left unfinished. */
@@ -44,7 +68,7 @@ export function writeMarker(file: string, command: string, plan: Plan): void {
     planned.set(action.path, action.kind);
     if (action.kind === "keep-both") planned.set(action.copy, "upload");
   }
-  writeAtomic(file, JSON.stringify({ command, planned: [...planned] }), { mode: 0o600 });
+  save(file, { command, planned });
 }
 
 export function clearMarker(file: string): void {
