@@ -35,7 +35,7 @@ function deletePlan(look: Look, plan: Plan, withLocal: boolean): Plan {
       remote.push({ kind: "delete-remote", path: row.path, remote: row.remote.file, ...sha256, localStays: true });
     }
     if (withLocal && row.local.kind === "file")
-      local.push({ kind: "delete-local", path: row.path, local: row.local.stat });
+      local.push({ kind: "delete-local", path: row.path, local: row.local.stat, withRemote: true });
   }
   return { ...plan, actions: [...remote, ...local], conflicts };
 }

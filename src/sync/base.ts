@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hashBytes } from "../lib/hash.ts";
+import { hasher } from "../lib/hash.ts";
 import { comparePaths, type RelPath } from "../lib/path.ts";
 import type { SyncFiles } from "./files.ts";
 import { readHashCache } from "./hash-cache.ts";
@@ -17,7 +17,10 @@ import { writeIndex } from "./write-index.ts";
 /** What this machine remembers of a project: the merge base and the digests of local files. */
 export interface Base {
   readonly index: StateIndex;
-  readonly manifest: ManifestResult["kind"];
+  /** `foreign`: it tells of another remote, and counts for nothing. */
+  readonly manifest: ManifestResult["kind"] | "foreign";
+  /** True while only the manifest tells what was agreed on: nobody here has seen yet that it speaks of this remote. */
+  readonly isFirst: boolean;
   /** What an interrupted run left in its journal; already part of `index`. */
   readonly journal: Replayed;
   readonly notices: readonly string[];
@@ -33,6 +36,8 @@ export interface LoadBaseOptions {
   readonly now: number;
   /** True when all that the journal says has been written to manifest and index. */
   readonly journalIsRecorded?: boolean;
+  /** The manifest was found to tell of another remote. */
+  readonly foreign?: boolean;
 }
 
 /**
@@ -46,7 +51,7 @@ export async function loadBase(options: LoadBaseOptions): Promise<Base> {
   const journal = options.journalIsRecorded === true ? EMPTY_JOURNAL : replayJournal(files.journal);
   const known = index !== undefined && sameManifest(index.manifest, signature);
   if (known && (journal.base.size === 0 || index.meta === journalMark(files.journal))) {
-    return { index, manifest: signature === undefined ? "missing" : "ok", journal, notices: [] };
+    return { index, manifest: signature === undefined ? "missing" : "ok", isFirst: false, journal, notices: [] };
   }
   return rebuild(options, { index, signature, journal });
 }
@@ -61,8 +66,21 @@ export function manifestStat(file: string): FileStat | undefined {
 
 /** Tells one content of the journal from every other; an index that holds it carries the mark. `""` without a journal. */
 export function journalMark(file: string): string {
-  return fs.existsSync(file) ? hashBytes("sha256", fs.readFileSync(file)) : "";
+  if (!fs.existsSync(file)) return "";
+  const digest = hasher("sha256");
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
+  const fd = fs.openSync(file, "r");
+  try {
+    for (let count = fs.readSync(fd, piece); count > 0; count = fs.readSync(fd, piece)) {
+      digest.update(piece.subarray(0, count));
+    }
+  } finally {
+    fs.closeSync(fd);
+  }
+  return digest.hex();
 }
+
+const PIECE_BYTES = 1 << 18;
 
 /** Whether two looks at the manifest saw one and the same file, or none. */
 export function sameManifest(a: FileStat | undefined, b: FileStat | undefined): boolean {
@@ -82,7 +100,10 @@ async function rebuild(options: LoadBaseOptions, { index, signature, journal }: 
   const result = readManifest(files.manifest, (path, entry) => {
     entries.set(path, baseFromManifest(path, entry, canonical));
   });
-  if (result.kind === "corrupt" || result.kind === "future") entries.clear();
+  const foreign = options.foreign === true && result.kind === "ok";
+  const isFirst = index === undefined && result.kind === "ok" && entries.size > 0 && !foreign;
+  const told = noticesOf(result, foreign ? entries.size : 0);
+  if (result.kind === "corrupt" || result.kind === "future" || foreign) entries.clear();
   addKnownDigests(entries, files.hashCache);
   for (const [path, entry] of entries) entries.set(path, enriched(entry, index));
   for (const [path, base] of journal.base) {
@@ -93,7 +114,7 @@ async function rebuild(options: LoadBaseOptions, { index, signature, journal }: 
   const header = {
     hashedSinceMs: index?.hashedSinceMs ?? options.now,
     meta: "",
-    ...(signature && { manifest: signature }),
+    ...(signature && !foreign && { manifest: signature }),
   };
   const load = (file: string) => {
     writeIndex(file, rows, header);
@@ -103,12 +124,13 @@ async function rebuild(options: LoadBaseOptions, { index, signature, journal }: 
   };
   // A manifest that cannot be read must be found so again next time.
   const readable = result.kind === "ok" || result.kind === "missing";
-  const cached = options.cache && readable && journal.base.size === 0;
+  const cached = options.cache && readable && !isFirst && !foreign && journal.base.size === 0;
   return {
     index: cached ? load(files.index) : inTemporary(load),
-    manifest: result.kind,
+    manifest: foreign ? "foreign" : result.kind,
+    isFirst,
     journal,
-    notices: noticesOf(result),
+    notices: told,
   };
 }
 
@@ -162,7 +184,12 @@ function inTemporary(load: (file: string) => StateIndex): StateIndex {
   }
 }
 
-function noticesOf(result: ManifestResult): string[] {
+function noticesOf(result: ManifestResult, foreign: number): string[] {
+  if (foreign > 0) {
+    return [
+      `The manifest tells of another remote (none of its ${foreign} files is on this one as recorded): it is set aside, and nothing is deleted because of it.`,
+    ];
+  }
   if (result.kind === "corrupt") {
     return [
       `The manifest cannot be read (${result.reason}): what is equal on both sides will be recorded anew, what differs is a conflict.`,

@@ -4,6 +4,7 @@ import { LocalFileError } from "../backends/errors.ts";
 import type { BackendKind } from "../backends/types.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { fsyncFolder, tempPathFor, writeAll } from "../lib/fs.ts";
+import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import {
   formatManifestEntry,
@@ -79,10 +80,13 @@ export function rewriteManifest(
   throw new LocalFileError(`could not write "${file}": another program keeps changing it; try again when it is done`);
 }
 
-/** Moves a corrupt manifest to `….corrupt` (or `….corrupt-2` and so on when that is taken) and returns the new name. */
-export function setCorruptAside(file: string): string {
+/**
+ * Moves a manifest that cannot be used to `….corrupt` (or `….corrupt-2` and so on when that is taken) and returns the new
+ * name; `label` replaces the word.
+ */
+export function setCorruptAside(file: string, label = "corrupt"): string {
   for (let n = 1; ; n++) {
-    const aside = n === 1 ? `${file}.corrupt` : `${file}.corrupt-${n}`;
+    const aside = n === 1 ? `${file}.${label}` : `${file}.${label}-${n}`;
     try {
       fs.linkSync(file, aside);
     } catch (error) {
@@ -191,7 +195,7 @@ function streamOld(
       }
       if (kept.value !== member.rawValue) written = true;
       out.member(kept.key, kept.value);
-      entries++;
+      if (++entries % MANY_ITEMS === 0) releaseMemory(entries);
     }
     const added = append(out, changes, done, options);
     out.end();
@@ -229,7 +233,7 @@ function append(
   for (const [path, base] of changes) {
     if (base === undefined || done.has(path)) continue;
     out.member(formatManifestKey(path), formatManifestEntry(manifestFromBase(base, options.backend, undefined)));
-    added++;
+    if (++added % MANY_ITEMS === 0) releaseMemory(added);
   }
   return added;
 }

@@ -112,7 +112,14 @@ export type Action =
       /** The local file stays, or is removed by a step of its own; without it the local file must be absent. */
       readonly localStays?: true;
     }
-  | { readonly kind: "delete-local"; readonly path: RelPath; readonly local: FileStat; readonly localSha256?: string }
+  | {
+      readonly kind: "delete-local";
+      readonly path: RelPath;
+      readonly local: FileStat;
+      readonly localSha256?: string;
+      /** The remote file is removed by a step of its own; without it the remote file must be absent. */
+      readonly withRemote?: true;
+    }
   /** Both sides hold the same bytes: write it down. */
   | {
       readonly kind: "adopt";

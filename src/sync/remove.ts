@@ -10,11 +10,15 @@ export type DeleteLocalAction = Extract<Action, { readonly kind: "delete-local" 
 export type DeleteRemoteAction = Extract<Action, { readonly kind: "delete-remote" }>;
 
 /**
- * Moves a local file that still is what the plan saw to the trash, and removes the folders that this empties.
- * One that is gone already counts as removed. Throws StalePlanError when it has changed.
+ * Moves a local file that still is what the plan saw to the trash, and removes the folders that this empties, after a
+ * lookup of its own that the remote file really is absent. One that is gone already counts as removed. Throws
+ * StalePlanError when it has changed or the remote has it.
  */
 export async function removeLocal(action: DeleteLocalAction, run: RunContext): Promise<void> {
   const { path, local } = action;
+  if (!action.withRemote && (await run.backend.stat(path, callOptions(run))) !== undefined) {
+    throw new StalePlanError(`left "${path}" alone: it is on the remote although a listing lacked it; run again`);
+  }
   run.root.requireRoot();
   const absolute = run.root.file(path);
   try {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { BLOBS_FOLDER } from "../backends/layout.ts";
 import type { Backend, Listing } from "../backends/types.ts";
 import { releaseMemory } from "../lib/memory.ts";
-import { comparePaths, joinUnder, type RelPath } from "../lib/path.ts";
+import { comparePaths, foldersOf, joinUnder, type RelPath } from "../lib/path.ts";
 import type { Base } from "./base.ts";
 import { sortedFiles } from "./join.ts";
 import { listRemote } from "./listing-cache.ts";
@@ -87,6 +87,11 @@ function viewOf(paths: readonly RelPath[], { root, scope, base }: SelectedViewsO
   const found: { readonly path: RelPath; readonly stat: FileStat; readonly row: number }[] = [];
   const problems: ScanProblem[] = [];
   for (const path of paths) {
+    const problem = scope.includes(path) ? linkProblem(path, root, scope) : undefined;
+    if (problem !== undefined) {
+      problems.push(problem);
+      continue;
+    }
     const stat = lookAt(joinUnder(root, path));
     if (stat === "absent" || !scope.includes(path)) continue;
     if (typeof stat === "string")
@@ -105,6 +110,31 @@ function viewOf(paths: readonly RelPath[], { root, scope, base }: SelectedViewsO
     problems,
     missingRoot: !fs.existsSync(root),
   };
+}
+
+/**
+ * Why a named file is not looked at, by the rules of the scan: a link that leads out of the project, or a folder link that
+ * no pattern names.
+ */
+function linkProblem(path: RelPath, root: string, scope: Scope): ScanProblem | undefined {
+  const links = foldersOf(path).flatMap((folder, depth) => (isSymbolicLink(joinUnder(root, folder)) ? [depth] : []));
+  if (links.length === 0 && !isSymbolicLink(joinUnder(root, path))) return undefined;
+  const problem = (reason: string) => ({ path, covers: "file", quiet: false, reason }) as const;
+  if (!scope.includes(path, links)) return problem("links to folders are followed only where a pattern names them");
+  try {
+    const real = fs.realpathSync(joinUnder(root, path));
+    return real.startsWith(`${fs.realpathSync(root)}/`) ? undefined : problem("the link leaves the project");
+  } catch {
+    return problem("the link leads to nothing");
+  }
+}
+
+function isSymbolicLink(absolute: string): boolean {
+  try {
+    return fs.lstatSync(absolute).isSymbolicLink();
+  } catch {
+    return false; // What is wrong with it shows when it is looked at.
+  }
 }
 
 /** The same index, of which only some rows are to be seen. */
