@@ -2,8 +2,8 @@ import * as fs from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import { UsageError } from "../lib/errors.ts";
 import { parseRelPath, type RelPath } from "../lib/path.ts";
-import { compileExclude } from "./exclude.ts";
 import { lookAt } from "./local-file.ts";
+import { wildmatchSource } from "./wildmatch.ts";
 
 /** Which paths the FILES on a command line mean (decision 5). */
 export interface Selection {
@@ -24,8 +24,9 @@ export interface SelectOptions {
 const MOST_EXACT = 16;
 
 /**
- * Reads paths relative to `cwd`, folders and globs (fnmatch, as excludes are). Undefined when there are none: everything.
- * Throws UsageError for a path outside the project.
+ * Reads paths relative to `cwd`, folders and globs. Globs mean what a shell with `**` would expand them to: `*` stops at
+ * `/`, and a folder stands for all below it. Undefined when there are none: everything.
+ * Throws UsageError for a path outside the project, and for an empty one: a variable that was never set means no file.
  */
 export function selectFiles(files: readonly string[], options: SelectOptions): Selection | undefined {
   if (files.length === 0) return undefined;
@@ -59,16 +60,35 @@ interface Pattern {
 }
 
 function patternOf(typed: string, { root, cwd }: SelectOptions): Pattern {
+  if (typed === "") throw new UsageError('"" names no file: leave it out to mean all files');
   const text = relativeTo(root, cwd, typed);
   if (text === "") return { typed, exact: undefined, matches: () => true };
   const path = parseRelPath(text);
   if (path === undefined) throw new UsageError(`"${typed}" is outside the project "${root}"`);
   const found = kindOf(resolve(cwd, typed));
   if (found === "file") return { typed, exact: path, matches: (other) => other === path };
-  const glob = compileExclude([path]);
-  const matches = (other: RelPath) => other === path || glob.excludes(other);
-  const single = found === "nothing" && !/[*?[]/.test(path) && !typed.endsWith("/");
-  return { typed, exact: single ? path : undefined, matches };
+  const isNamed = (other: RelPath) => other === path || other.startsWith(`${path}/`);
+  const here = relativeTo(root, cwd, ".");
+  const plain = here !== "" && path.startsWith(`${here}/`) ? `${here}/` : "";
+  if (found === "nothing" && /[*?[]/.test(path.slice(plain.length))) {
+    const isMeant = globMatcher(plain, path.slice(plain.length));
+    return { typed, exact: undefined, matches: (other) => isNamed(other) || isMeant(other) };
+  }
+  const single = found === "nothing" && !typed.endsWith("/");
+  return { typed, exact: single ? path : undefined, matches: isNamed };
+}
+
+/** `plain` is the folder that the glob was typed in, its characters taken as they are. */
+function globMatcher(plain: string, glob: string): (path: RelPath) => boolean {
+  const source = wildmatchSource(bytesOf(glob));
+  if (source === undefined) return () => false;
+  const regex = new RegExp(`^${bytesOf(plain).replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}${source}(?:/.*)?$`, "s");
+  return (path) => regex.test(bytesOf(path));
+}
+
+/** One character per byte of its UTF-8, as wildmatch wants it. */
+function bytesOf(text: string): string {
+  return Buffer.from(text).toString("latin1");
 }
 
 /** Links in the folder part are resolved, so that the project is found from either of its names. */
