@@ -122,7 +122,7 @@ async function buildAll(folder: string): Promise<void> {
 }
 
 function report(outfile: string, bytes: number): void {
-  console.log(`${outfile}  ${(bytes / 1024 / 1024).toFixed(1)} MB`);
+  console.log(`Built ${outfile} (${(bytes / 1024 / 1024).toFixed(1)} MB)`);
 }
 
 /** The bundler's own words are in `errors`. */

@@ -18,7 +18,8 @@ cd "$here"
 # shellcheck source=scripts/setup.sh
 . scripts/setup.sh
 
-step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\033[1m' plain=$'\033[0m'; else bold='' plain=''; fi
+step() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 # show WORDS...: the command as a person would type it, then what it does.
 show() {
   printf '$ claude-mirror'
@@ -95,6 +96,7 @@ version of $note could be brought back while the project itself stayed as it is.
 
   project       $project
   mirror        $mirror
+  snapshots     $mirror/_claude_mirror_snapshots
   config        $("$binary" find-config)
   old version   $restored/$note
   program       $binary

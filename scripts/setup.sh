@@ -16,7 +16,7 @@ use_bun() {
     command -v npm >/dev/null || die "cannot get Bun $BUN_VERSION: npm is not installed; install Node 20 or newer first"
     say "Getting Bun $BUN_VERSION from the npm registry ..."
     mkdir -p "$cache/bin"
-    npm install --prefix "$cache" --no-save --no-audit --no-fund --ignore-scripts --loglevel=error "bun@$BUN_VERSION"
+    npm install --prefix "$cache" --no-save --no-audit --no-fund --no-update-notifier --ignore-scripts --loglevel=error "bun@$BUN_VERSION"
     for candidate in "$cache"/node_modules/@oven/bun-*/bin/bun; do
       if [ "$("$candidate" --version 2>/dev/null)" = "$BUN_VERSION" ]; then
         ln -sf "$candidate" "$cache/bin/bun"
