@@ -1,3 +1,4 @@
+import * as fs from "node:fs";
 import { NotFoundError } from "../backends/errors.ts";
 import type { RestorePlan } from "../snapshots/model.ts";
 import { withProjectLock } from "./lock.ts";
@@ -6,7 +7,10 @@ import type { RestoreRequest, RestoreSummary } from "./service.ts";
 
 /** What restoring would do. Throws NotFoundError when nothing in the snapshot matches. */
 export async function planRestoreInto(parts: Parts, request: RestoreRequest): Promise<RestorePlan> {
-  const { timestamp, patterns, output } = request;
+  const { timestamp, patterns } = request;
+  // A second name of the project folder is the project, its lock and its questions included.
+  const output =
+    request.output !== undefined && fs.existsSync(request.output) ? fs.realpathSync(request.output) : request.output;
   const { signal } = parts.deps;
   const plan = await (await parts.snapshots()).planRestore(timestamp, patterns, output ?? parts.root, { signal });
   if (plan.items.length > 0 || patterns.length === 0) return plan;

@@ -103,6 +103,7 @@ async function carryOut(
   const outcome = await parts.sync.execute(plan, await parts.snapshotHooks());
   parts.sync.record(look);
   parts.trash.empty({ olderThanMs: TRASH_KEEP_MS });
+  notices.push(...(outcome.notices ?? []));
   const done: Done = { items: outcome.items, interrupted: outcome.interrupted, notices, snapshot: null };
   if (outcome.interrupted) return resultOf(request, plan, look, done);
   const closed = await closeRun(parts, notices);

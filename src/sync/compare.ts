@@ -1,6 +1,7 @@
+import { LocalFileError } from "../backends/errors.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import type { RelPath } from "../lib/path.ts";
-import { sameByChecksum } from "./contents.ts";
+import { movedOn, sameByChecksum } from "./contents.ts";
 import type { SentFile } from "./journal.ts";
 import { sameStat } from "./local-file.ts";
 import type { Look, LookTools } from "./look.ts";
@@ -29,15 +30,21 @@ export async function compareContents(
       const position = at.get(path);
       const row = position === undefined ? undefined : look.rows[position];
       if (position === undefined || row === undefined) return;
-      look.rows[position] = await compareRow(row, look, tools);
+      look.rows[position] = await compareRow(row, look, tools).catch((error: unknown) => unreadableRow(row, error));
     },
     { signal: options.signal },
   );
 }
 
+/** A side that cannot be read, or moved on while it was read, is unknown: the path is held and the others go on. */
+function unreadableRow(row: Row, error: unknown): Row {
+  if (error instanceof LocalFileError) return { ...row, local: { kind: "unreadable", reason: error.message } };
+  return { ...row, remote: movedOn(error) };
+}
+
 async function compareRow(row: Row, look: Look, tools: LookTools): Promise<Row> {
   const { local, remote, path } = row;
-  if (local.kind !== "file" || remote.kind !== "file") return row;
+  if (local.kind !== "file" || remote.kind !== "file") return readOne(row, look, tools);
   const sent = look.base.journal.sent.get(path);
   if (row.equal === undefined && sent !== undefined && isWhatWasSent(row, sent)) {
     const hash = { md5: sent.md5, sha256: sent.sha256 };
@@ -51,6 +58,18 @@ async function compareRow(row: Row, look: Look, tools: LookTools): Promise<Row> 
   }
   const sha256 = remote.sha256 ?? (await tools.hashRemote(remote.file)).sha256;
   return { ...row, equal: sha256 === read.hash.sha256, local: here, remote: { ...remote, sha256 } };
+}
+
+/** A file that only one side has: its digest tells whether it is a conflict copy that was begun. */
+async function readOne(row: Row, look: Look, tools: LookTools): Promise<Row> {
+  const { local, remote, path } = row;
+  if (local.kind === "file" && local.hash === undefined) {
+    const read = await tools.hashLocal(path);
+    look.learned.local.set(path, read);
+    return { ...row, local: { ...local, stat: read.stat, hash: read.hash } };
+  }
+  if (remote.kind !== "file" || remote.sha256 !== undefined) return row;
+  return { ...row, remote: { ...remote, sha256: (await tools.hashRemote(remote.file)).sha256 } };
 }
 
 /** The server acknowledged these bytes, and nothing on either side has changed since (the closing look's own rule). */

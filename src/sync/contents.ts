@@ -1,3 +1,4 @@
+import { NotFoundError, StaleError } from "../backends/errors.ts";
 import type { Backend, RemoteFile } from "../backends/types.ts";
 import { hasher } from "../lib/hash.ts";
 import { drain } from "../lib/streams.ts";
@@ -21,6 +22,12 @@ export async function remoteHash(
     options,
   );
   return { md5: md5.hex(), sha256: sha256.hex() };
+}
+
+/** What a remote file is that moved on between a listing and its reading; throws every other error again. */
+export function movedOn(error: unknown): { readonly kind: "unusable"; readonly reason: string } {
+  if (!(error instanceof StaleError || error instanceof NotFoundError)) throw error;
+  return { kind: "unusable", reason: "it changed on the remote while it was read; run again" };
 }
 
 /** Whether the server's own checksums settle the question; undefined when it has none that we can compare. */

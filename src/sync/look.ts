@@ -2,6 +2,7 @@ import type { RemoteFile } from "../backends/types.ts";
 import { releaseMemory } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { Base } from "./base.ts";
+import { movedOn } from "./contents.ts";
 import type { GuardFacts } from "./guard.ts";
 import { joinViews, type Place, problemFinder } from "./join.ts";
 import type { BaseEntry, ContentHash, FileStat, Held, LocalState, RemoteState, Row } from "./model.ts";
@@ -172,7 +173,7 @@ async function settleRow(row: Row, learned: Learned, tools: LookTools): Promise<
   let { local, remote } = row;
   if (local.kind === "file" && local.changed) local = await readLocal(path, local, base, { learned, tools });
   if (remote.kind === "file" && remote.changed && mayBeTheBase(base, remote.file)) {
-    remote = await readRacy(remote.file, base, { learned, tools });
+    remote = await readRacy(remote.file, base, { learned, tools }).catch(movedOn);
   }
   return { ...row, local, remote };
 }

@@ -232,6 +232,8 @@ export interface Outcome {
   readonly items: readonly ItemOutcome[];
   /** True when a signal stopped the run before all was tried. */
   readonly interrupted: boolean;
+  /** What to tell the user beside the items. */
+  readonly notices?: readonly string[];
 }
 
 /** Told while a run goes on, for progress display only. */

@@ -136,15 +136,21 @@ export function openSync(deps: SyncDeps): SyncService {
       recorded = undefined;
       if (foreign) setCorruptAside(files.manifest, "other-remote");
       foreign = false;
+      const notices: string[] = [];
+      const onEvent = (event: SyncEvent) => {
+        if (event.kind === "notice") notices.push(event.message);
+        else deps.onEvent(event);
+      };
       try {
         const done = await execute(planned, {
           ...deps,
           ...hooks,
+          onEvent,
           backend: await deps.backend(),
           journal,
           confirmedIn: "journal",
         });
-        return { items: done.items, interrupted: done.interrupted };
+        return { items: done.items, interrupted: done.interrupted, notices };
       } finally {
         await journal.close();
       }

@@ -1,4 +1,6 @@
-import { resolve } from "node:path";
+import { existsSync, realpathSync } from "node:fs";
+import { resolve, sep } from "node:path";
+import type { RestorePlan } from "../../snapshots/model.ts";
 import { restoreDoneLines, restorePlanLines } from "../../ui/render/restore.ts";
 import { CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
 import { EXIT } from "../exit.ts";
@@ -38,7 +40,7 @@ export const restoreCommand = command({
       const changed = plan.items.filter((item) => item.kind !== "same");
       if (options["dry-run"])
         return { result: { dry_run: true, ...plan }, lines: restorePlanLines(plan, ctx.out.style) };
-      if (options.output === undefined && changed.length > 0 && !options.yes) {
+      if (overProject(project.config.projectPath, plan) && changed.length > 0 && !options.yes) {
         const what = patterns.length === 0 ? "the entire snapshot" : `${changed.length} matching file(s)`;
         const message = `This will overwrite ${what} in ${plan.target}. Continue?`;
         if (!(await ctx.ask.confirm({ message, flag: "--yes", initial: false }))) {
@@ -61,3 +63,10 @@ export const restoreCommand = command({
     });
   },
 });
+
+/** Whether files of the project itself would be replaced: by its own name, another one, or that of a folder in it. */
+function overProject(projectPath: string, { target, items }: RestorePlan): boolean {
+  const root = existsSync(projectPath) ? realpathSync(projectPath) : projectPath;
+  if (target === root) return true;
+  return target.startsWith(root + sep) && items.some((item) => item.kind === "overwrite");
+}

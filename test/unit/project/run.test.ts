@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { BackendError, StaleError } from "../../../src/backends/errors.ts";
 import { withVerbs } from "../../support/executor-lab.ts";
+import { memoryBackend } from "../../support/memory-backend.ts";
 import { projectLab } from "../../support/project-lab.ts";
 
 const BLOBS = "_claude_mirror_blobs";
@@ -188,3 +190,53 @@ function wipe({ remote: { store } }: ReturnType<typeof projectLab>, start: strin
   for (const { path } of files) if (path.startsWith(start)) store.delete(path);
   for (const path of folders) if (path.startsWith(start)) store.folders.delete(store.key(path));
 }
+
+test("push: a file that cannot be compared is held, and the others go on", async () => {
+  const lab = projectLab({
+    wrap: (backend) =>
+      withVerbs(backend, {
+        read: async (path, options) => {
+          if (path === "moved.md") throw new StaleError(`cannot read "${path}": it is another version`);
+          return backend.read(path, options);
+        },
+      }),
+  });
+  lab.write("moved.md", "mine\n");
+  lab.put("moved.md", "them\n");
+  lab.write("new.md", "new\n");
+  const result = await lab.push();
+  expect(result.uploaded).toEqual(["new.md"]);
+  expect(result.held.map(({ path }) => path)).toEqual(["moved.md"]);
+});
+
+test("push: what could not be found out after sending is told in the result", async () => {
+  const lab = projectLab({
+    remote: memoryBackend({ writeReturnsRev: false }),
+    wrap: (backend) =>
+      withVerbs(backend, {
+        stat: async (path, options) => {
+          if (sent && path === "a.md") throw new BackendError("the server is away", { class: "TRANSIENT" });
+          return backend.stat(path, options);
+        },
+        write: async (path, source, options) => {
+          if (path === "a.md") sent = true;
+          return backend.write(path, source, options);
+        },
+      }),
+  });
+  let sent = false;
+  lab.write("a.md", "one\n");
+  const result = await lab.push();
+  expect(result.notices.join()).toContain("the server is away");
+});
+
+test("restore: an output folder that is the project counts as the project", async () => {
+  const lab = projectLab();
+  lab.write("a.md", "one\n");
+  const { snapshot } = await lab.push();
+  symlinkSync(lab.root, join(lab.home, "alias"));
+  const plan = await lab
+    .project()
+    .planRestore({ timestamp: snapshot?.timestamp ?? "", patterns: [], output: join(lab.home, "alias") });
+  expect(plan.target).toBe(lab.root);
+});
