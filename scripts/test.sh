@@ -47,10 +47,13 @@ shell_scripts() {
 
 # Runs the whole suite and adds its own counts. Nothing may be skipped.
 suite() {
-  local log pass fail left
+  local log times pass fail left
   log=$(mktemp)
-  bun test 2>&1 | tee "$log"
+  times=$(mktemp)
+  bun test --reporter=junit --reporter-outfile="$times" 2>&1 | tee "$log"
   local code=${PIPESTATUS[0]}
+  slowest_files "$times"
+  rm -f "$times"
   pass=$(count pass "$log")
   fail=$(count fail "$log")
   left=$(($(count skip "$log") + $(count todo "$log")))
@@ -64,6 +67,13 @@ suite() {
     summary+=("FAILED  tests: $left skipped, none may be")
   fi
   if [ "$fail" -eq 0 ]; then summary+=("ok      tests: $pass"); else summary+=("FAILED  tests: $fail of $((pass + fail))"); fi
+}
+
+# slowest_files REPORT: the ten test files of a JUnit report that took longest, in seconds.
+slowest_files() {
+  say "== slowest test files"
+  sed -n 's/^  <testsuite name="[^"]*" file="\([^"]*\)".* time="\([0-9.]*\)".*/\2 \1/p' "$1" | sort -rn | head -n 10 |
+    while read -r seconds file; do printf '%7.1f s  %s\n' "$seconds" "$file"; done
 }
 
 # count WORD FILE: N of the line ` N WORD` in the summary of bun test, 0 without one.
