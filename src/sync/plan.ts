@@ -179,14 +179,34 @@ function sizeProblem(size: number, request: PlanRequest): string | undefined {
   return `its ${size} bytes are more than the remote takes (${maxFileSize})`;
 }
 
-/** A conflict whose copy has something of its own to settle waits for the next run. */
+/**
+ * A conflict whose copy has something of its own to settle waits for the next run, unless the copy is just what the
+ * conflict would make of it: an interrupted run or another machine has begun the same.
+ */
 function holdTakenCopies(drafts: readonly Draft[], request: PlanRequest): void {
   if (request.settle === undefined) return;
-  const moving = new Set(drafts.map((it) => it.row.path));
+  const moving = new Map(drafts.map((it) => [it.row.path, it]));
   for (const it of drafts) {
-    if (it.action?.kind !== "keep-both" || !moving.has(it.action.copy)) continue;
-    hold(it, `its conflict copy ${JSON.stringify(it.action.copy)} has to be settled first: run again`);
+    if (it.action?.kind !== "keep-both") continue;
+    const copy = moving.get(it.action.copy);
+    if (copy === undefined) continue;
+    const begun = isBegun(copy.row, it.action.copySha256);
+    if (begun === true) delete copy.action;
+    else {
+      if (begun === undefined) copy.compare = true;
+      hold(it, `its conflict copy ${JSON.stringify(it.action.copy)} has to be settled first: run again`);
+    }
   }
+}
+
+/** Whether a new file holds this content on each side that has it; undefined while nobody has read it. */
+function isBegun({ base, local, remote }: Row, sha256: string): boolean | undefined {
+  if (base !== undefined || local.kind === "unreadable" || remote.kind === "unusable") return false;
+  const known: (string | undefined)[] = [];
+  if (local.kind === "file") known.push(local.hash?.sha256);
+  if (remote.kind === "file") known.push(remote.sha256);
+  if (known.some((found) => found !== undefined && found !== sha256)) return false;
+  return known.includes(undefined) ? undefined : true;
 }
 
 function holdClashes(drafts: readonly Draft[], seen: Survey, request: PlanRequest): Clashes {

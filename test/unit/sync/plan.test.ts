@@ -319,3 +319,19 @@ test("plan: reads its rows once, so that they can be made on the fly", () => {
   }
   expect(plan(rows(), { mode: SYNC }).actions.length).toBe(2);
 });
+
+test("plan: a conflict copy that an interrupted run has made is part of the conflict's settlement", () => {
+  const clash = { "a.md": { base: "x", local: "y", remote: "z", compared: true } } as const;
+  const settle = { settle: () => "keep-both" as const };
+  const [action] = planOf(clash, SYNC, settle).actions;
+  if (action?.kind !== "keep-both") throw new Error("expected keep-both");
+  const loser = action.winner === "local" ? "z" : "y";
+  for (const sides of [{ local: loser }, { remote: loser }, { local: loser, remote: loser }]) {
+    const begun = planOf({ ...clash, [action.copy]: { ...sides, compared: true } }, SYNC, settle);
+    expect(brief(begun.actions)).toEqual(["keep-both a.md"]);
+    const unread = planOf({ ...clash, [action.copy]: sides }, SYNC, settle);
+    expect(unread.compare).toEqual([action.copy]);
+    const other = planOf({ ...clash, [action.copy]: { local: "other", compared: true } }, SYNC, settle);
+    expect(brief(other.actions)).toEqual([`upload ${action.copy}`]);
+  }
+});
