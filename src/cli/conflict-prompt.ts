@@ -5,6 +5,7 @@ import { editConflict } from "./editor.ts";
 
 /** Shows both sides and asks until there is an answer. */
 export async function askConflict(ctx: CommandContext, question: ConflictQuestion): Promise<ConflictAnswer> {
+  let draft: Uint8Array | undefined;
   for (;;) {
     const message = conflictLines(question, ctx.err.style, ctx.err.columns).join("\n");
     const flag = "--strategy keep-local|keep-remote|keep-both|skip";
@@ -13,7 +14,8 @@ export async function askConflict(ctx: CommandContext, question: ConflictQuestio
     if (key === "d") return { kind: "keep-remote" };
     if (key === "b") return { kind: "keep-both" };
     if (key === "s") return { kind: "skip" };
-    const edited = await editConflict(ctx, question);
-    if (edited !== undefined) return { kind: "content", bytes: edited };
+    const edited = await editConflict(ctx, question, draft);
+    if (edited?.isFinished) return { kind: "content", bytes: edited.bytes };
+    draft = edited?.bytes ?? draft;
   }
 }
