@@ -1,3 +1,4 @@
+import { redact } from "../lib/redact.ts";
 import type { RunResult } from "../project/model.ts";
 import { runLines } from "../ui/render/run.ts";
 import type { CommandResult } from "./command.ts";
@@ -5,7 +6,8 @@ import type { CommandContext } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 
 /** Turns what a run did into lines, the `--json` result and the exit code. */
-export function runAnswer(ctx: CommandContext, result: RunResult): CommandResult {
+export function runAnswer(ctx: CommandContext, run: RunResult): CommandResult {
+  const result = { ...run, notices: run.notices.map((notice) => redact(notice)) };
   for (const notice of result.notices) ctx.note(notice);
   return { result: runJson(result), lines: runLines(result, ctx.out.style), exit: runExit(result) };
 }
