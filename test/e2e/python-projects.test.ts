@@ -11,8 +11,8 @@ interface Case extends PythonVersion {
   /** Snapshots in the fixture, newest first. */
   readonly snapshots: readonly string[];
   readonly labels: readonly string[];
-  /** Files whose remote version is newer than the project in the fixture. */
-  readonly ahead: readonly string[];
+  /** Files that differ between the fixture's project and its remote. */
+  readonly differing: readonly string[];
 }
 
 const CASES: readonly Case[] = [
@@ -22,7 +22,7 @@ const CASES: readonly Case[] = [
     edited: "CLAUDE.md",
     snapshots: ["2026-11-20T17-39-59Z", "2026-11-20T17-39-57Z"],
     labels: ["v2", "v1"],
-    ahead: [],
+    differing: [],
   },
   {
     version: "0.5.31",
@@ -30,7 +30,7 @@ const CASES: readonly Case[] = [
     edited: "CLAUDE.md",
     snapshots: ["2026-11-20T17-40-26Z", "2026-11-20T17-39-59Z", "2026-11-20T17-39-57Z"],
     labels: ["?", "v2", "v1"],
-    ahead: ["memory/notes.md"],
+    differing: ["memory/notes.md"],
   },
   {
     version: "0.5.70",
@@ -38,7 +38,7 @@ const CASES: readonly Case[] = [
     edited: "A.md",
     snapshots: ["2026-11-20T17-40-55Z", "2026-11-20T17-40-53Z", "2026-11-20T17-40-51Z"],
     labels: ["v2", "v2", "v1"],
-    ahead: [],
+    differing: [],
   },
 ];
 const MANIFEST = ".claude_mirror_manifest.json";
@@ -77,25 +77,25 @@ function interop(kind: RemoteKind, each: Case): void {
     if (kind.name === "a local folder" && each.version === "0.5.31") machine.remove("archive");
     const { json } = await ok("status");
     expect({ ...json.summary }).toMatchObject({
-      in_sync: inScope().length - each.ahead.length,
-      remote_ahead: each.ahead.length,
-      conflict: 0,
+      in_sync: inScope().length - each.differing.length,
+      conflict: each.differing.length,
+      remote_ahead: 0,
       held: 0,
     });
     expect(json.files.map(({ path }) => path).sort()).toEqual(inScope());
     expect(readFileSync(join(machine.project, MANIFEST))).toEqual(before);
   });
 
-  test("pull and push: adopt what is equal, transfer nothing else, and make no snapshot and no log entry for it", async () => {
-    const order = Object.keys(manifest());
+  test("sync: adopts what is equal, transfers nothing else, and makes no snapshot and no log entry for it", async () => {
+    const known = Object.keys(manifest()).sort();
     const log = readFileSync(join(place.folder, LOG), "utf8");
     const snapshots = filesBelow(join(place.folder, "_claude_mirror_snapshots"));
-    const pulled = (await ok("pull")).json;
-    expect(pulled.adopted).toEqual(inScope().filter((path) => !each.ahead.includes(path)));
-    expect(pulled.downloaded).toEqual([...each.ahead]);
-    expect((await ok("push")).json.planned).toEqual([]);
-    expect(Object.keys(manifest())).toEqual(order);
-    if (each.ahead.length === 0) expect(readFileSync(join(place.folder, LOG), "utf8")).toBe(log);
+    const { json } = await ok("sync", "--strategy", "keep-remote");
+    expect(json.adopted).toEqual(inScope().filter((path) => !each.differing.includes(path)));
+    expect({ down: json.downloaded, up: json.uploaded }).toEqual({ down: [...each.differing], up: [] });
+    for (const command of ["push", "pull"]) expect((await ok(command)).json.planned).toEqual([]);
+    expect(Object.keys(manifest()).sort()).toEqual(known);
+    if (each.differing.length === 0) expect(readFileSync(join(place.folder, LOG), "utf8")).toBe(log);
     expect(filesBelow(join(place.folder, "_claude_mirror_snapshots"))).toEqual(snapshots);
   });
 
