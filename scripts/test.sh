@@ -50,7 +50,7 @@ suite() {
   local log times pass fail left
   log=$(mktemp)
   times=$(mktemp)
-  bun test --reporter=junit --reporter-outfile="$times" 2>&1 | tee "$log"
+  bun test --timeout 60000 --reporter=junit --reporter-outfile="$times" 2>&1 | tee "$log"
   local code=${PIPESTATUS[0]}
   slowest_files "$times"
   rm -f "$times"

@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { OwnMachine } from "../support/own-machine.ts";
 import { REMOTE_KINDS, type RemoteKind } from "../support/remote-place.ts";
 import { type Team, team } from "../support/team.ts";
+
+/** The preload's limit ends with the first test file (Bun 1.4.5). */
+setDefaultTimeout(60_000);
 
 /** The cases of reference section 0 in which the Python tool loses data; case 10 is among the tests of its projects. */
 for (const kind of REMOTE_KINDS) describe(`data-loss cases on ${kind.name}`, () => cases(kind));

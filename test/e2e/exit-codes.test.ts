@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -9,6 +9,9 @@ import { type OwnMachine, ownMachine } from "../support/own-machine.ts";
 import { REMOTE_KINDS, type RemoteKind, servedPlace } from "../support/remote-place.ts";
 import type { TestServer } from "../support/server-process.ts";
 import { team } from "../support/team.ts";
+
+/** The preload's limit ends with the first test file (Bun 1.4.5). */
+setDefaultTimeout(60_000);
 
 const kind = REMOTE_KINDS[0] as RemoteKind;
 let place: Awaited<ReturnType<RemoteKind["start"]>>["place"];

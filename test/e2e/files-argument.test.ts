@@ -1,8 +1,11 @@
-import { beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import type { OwnMachine, Run } from "../support/own-machine.ts";
 import { REMOTE_KINDS, type RemoteKind } from "../support/remote-place.ts";
 import { type Team, team } from "../support/team.ts";
+
+/** The preload's limit ends with the first test file (Bun 1.4.5). */
+setDefaultTimeout(60_000);
 
 const kind = REMOTE_KINDS[0] as RemoteKind;
 let place: Awaited<ReturnType<RemoteKind["start"]>>["place"];

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { OwnMachine } from "../support/own-machine.ts";
@@ -6,6 +6,9 @@ import { REMOTE_KINDS, type RemoteKind } from "../support/remote-place.ts";
 import { type Team, team } from "../support/team.ts";
 import { fingerprint } from "../support/tree.ts";
 import { giveToServer } from "../support/webdav-setup.ts";
+
+/** The preload's limit ends with the first test file (Bun 1.4.5). */
+setDefaultTimeout(60_000);
 
 for (const kind of REMOTE_KINDS) describe(`guards on ${kind.name}`, () => guards(kind));
 

@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { OwnMachine } from "../support/own-machine.ts";
 import { type PythonVersion, pythonProject } from "../support/python-project.ts";
 import { REMOTE_KINDS, type RemoteKind, type RemotePlace } from "../support/remote-place.ts";
 import { digest, filesBelow, userFiles } from "../support/tree.ts";
+
+/** The preload's limit ends with the first test file (Bun 1.4.5). */
+setDefaultTimeout(60_000);
 
 interface Case extends PythonVersion {
   readonly edited: string;

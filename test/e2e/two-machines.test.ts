@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { OwnMachine } from "../support/own-machine.ts";
 import { REMOTE_KINDS, type RemoteKind } from "../support/remote-place.ts";
 import { type Team, team } from "../support/team.ts";
+
+/** The preload's limit ends with the first test file (Bun 1.4.5). */
+setDefaultTimeout(60_000);
 
 interface Scenario {
   readonly name: string;
