@@ -6,7 +6,6 @@ import { GOLDENS, type Golden } from "../support/golden.ts";
 import { goldenMachine, layOut, layOutProject, layOutRemote } from "../support/golden-machine.ts";
 import { type RemotePlace, servedPlace } from "../support/remote-place.ts";
 import type { TestServer } from "../support/server-process.ts";
-import { tempFolder } from "../support/temp.ts";
 import { filesBelow, userFiles } from "../support/tree.ts";
 
 const MANIFEST = ".claude_mirror_manifest.json";
@@ -65,23 +64,6 @@ test.each(TAKEN_OVER)("takeover: the project of %s goes on where it was", async 
   expect(remoteBytes(remote.folder)).toEqual(remoteBytes(golden.remote));
 });
 
-test.each([
-  ["0.5.31", GOLDENS.full],
-  ["0.5.70", GOLDENS.newest],
-] as const)("takeover: every snapshot of %s is listed and comes back whole", async (_, golden) => {
-  const remote = place();
-  const machine = await goldenMachine(golden, remote);
-  layOutRemote(golden, remote);
-  const listed = (await machine.run(["snapshots"])) as unknown as { readonly timestamp: string }[];
-  const names = new Set(filesBelow(join(golden.remote, SNAPSHOTS)).map((path) => path.slice(0, 20)));
-  expect(listed.map(({ timestamp }) => timestamp).sort()).toEqual([...names].sort());
-  for (const { timestamp } of listed) {
-    const output = join(tempFolder("restored"), timestamp);
-    await machine.run(["restore", timestamp, "--output", output]);
-    expect(userFiles(output)).toEqual(snapshotFiles(golden, timestamp));
-  }
-});
-
 const STEPS = {
   "0.5.31": { golden: GOLDENS.blobs, last: ["delete", "--local", "memory/MOC-Session.md"] },
   "0.5.70": { golden: GOLDENS.newest, last: [] },
@@ -132,17 +114,6 @@ function bodies(golden: Golden, files: Manifest["files"]): Record<string, Uint8A
   const blob = (sha256: string) =>
     readFileSync(join(golden.remote, "_claude_mirror_blobs", sha256.slice(0, 2), sha256));
   return Object.fromEntries(Object.entries(files).map(([path, sha256]) => [path, blob(sha256)]));
-}
-
-function snapshotFiles(golden: Golden, timestamp: string): Record<string, string> {
-  const folder = join(golden.remote, SNAPSHOTS, timestamp);
-  if (existsSync(folder)) {
-    const { ["_snapshot_meta.json"]: _, ...files } = userFiles(folder);
-    return files;
-  }
-  const { files } = snapshotManifest(golden.remote, `${timestamp}.json`);
-  const all = Object.entries(bodies(golden, files));
-  return Object.fromEntries(all.map(([path, bytes]) => [path, Buffer.from(bytes).toString("latin1")]));
 }
 
 /** Every file of a remote, ours included. */
