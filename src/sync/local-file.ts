@@ -169,7 +169,13 @@ function createFolders(root: string, folder: RelPath | ""): void {
     faultPoint("make-folder");
     fs.mkdirSync(joinUnder(root, folder));
   } catch (error) {
-    if (errorCode(error) === "EEXIST" && isFolder(joinUnder(root, folder))) return;
+    if (errorCode(error) === "EEXIST") {
+      if (isFolder(joinUnder(root, folder))) return;
+      throw new LocalFileError(`could not create the folder "${folder}": a file of that name is in the way`, {
+        code: "EEXIST",
+        cause: error,
+      });
+    }
     throw asLocalError(error, `could not create the folder "${folder}"`);
   }
   fsyncFolder(join(root, above));

@@ -299,3 +299,13 @@ test("download: a folder with a file or a link in it stays, and so does a link t
   expect(readdirSync(join(lab.root, "one")).sort()).toEqual(["b", "link"]);
   expect(readdirSync(elsewhere)).toEqual(["empty"]);
 });
+
+test("download: a folder that is needed where a file is names what is in the way", async () => {
+  const lab = executorLab();
+  const remote = await lab.put("a.md/x", "hello");
+  lab.write("a.md", "mine");
+  const done = await lab.run([downloadAction(remote)]);
+  expect(done.items[0]?.error?.class).toBe("LOCAL");
+  expect(done.items[0]?.error?.message).toContain('"a.md": a file of that name is in the way');
+  expect(lab.read("a.md")).toBe("mine");
+});
