@@ -177,6 +177,11 @@ export interface Backend {
   copy?(from: RelPath, to: RelPath, options?: CopyOptions): Promise<Written>;
   /** Server-side rename onto a name that must not exist (else StaleError). */
   move?(from: RelPath, to: RelPath, options?: CopyOptions): Promise<Written>;
+  /**
+   * Removes a folder in which there is no file any more, empty folders in it included; success when it is absent, FILE_REJECTED
+   * while a file is in it.
+   */
+  removeFolder?(path: RelPath, options?: CallOptions): Promise<void>;
   changes?(cursor: string, options?: CallOptions): Promise<Changes>;
   /** The canonical form of a `synced_remote_hash` found in a shared manifest, to compare with `nativeHash`. */
   canonicalHash(stored: string): string;

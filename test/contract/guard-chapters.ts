@@ -75,7 +75,7 @@ function writing({ chapter, at }: ContractContext): void {
   });
 }
 
-function removing({ chapter, at }: ContractContext): void {
+function removing({ chapter, at, has }: ContractContext): void {
   chapter("remove", () => {
     test("remove rev: done for the right version, and only that file", async () => {
       const { backend } = at();
@@ -108,6 +108,30 @@ function removing({ chapter, at }: ContractContext): void {
       await backend.remove(relPath("no/such/folder.md"), { expect: "any" });
       expect(await pathsOf(backend, "")).toEqual([]);
     });
+
+    test.skipIf(!has.removeFolder)(
+      "remove folder: refused while a file is in it, then done, and done again",
+      async () => {
+        const { backend } = at();
+        const remove = async (path: string) => backend.removeFolder?.(relPath(path));
+        const inner = await create(backend, relPath("docs/deep/er/c.md"), "c");
+        await create(backend, relPath("docsets/d.md"), "d");
+        expect(await failure(remove("docs"))).toMatchObject({ class: "FILE_REJECTED" });
+        expect(await textAt(backend, inner.path)).toBe("c");
+        // A file is no folder: refused or nothing done, never removed.
+      await remove("docsets/d.md").catch(() => undefined);
+        await backend.remove(inner.path, { expect: inner.rev });
+        await remove("docs");
+        await remove("docs");
+        const { files, folders } = await backend.list("");
+        expect([files.map(({ path }) => path as string), folders as readonly string[]]).toEqual([
+          ["docsets/d.md"],
+          ["docsets"],
+        ]);
+        await create(backend, A, "again");
+        expect(await textAt(backend, A)).toBe("again");
+      },
+    );
   });
 }
 

@@ -47,6 +47,7 @@ export interface ContractContext {
     readonly copy: boolean;
     readonly move: boolean;
     readonly changes: boolean;
+    readonly removeFolder: boolean;
     readonly removeRoot: boolean;
   };
   at(): ContractRoot;
@@ -65,6 +66,7 @@ export async function contractSuite(name: string, setup: ContractSetup): Promise
     copy: backend.copy !== undefined,
     move: backend.move !== undefined,
     changes: backend.changes !== undefined,
+    removeFolder: backend.removeFolder !== undefined,
     removeRoot: probe.removeRoot !== undefined,
   };
   const can = backend.can;

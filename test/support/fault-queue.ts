@@ -54,6 +54,7 @@ export function faultQueue(inner: Backend): FaultQueue {
     remove: 0,
     copy: 0,
     move: 0,
+    removeFolder: 0,
     changes: 0,
   };
   const history: string[] = [];

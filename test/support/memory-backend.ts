@@ -54,6 +54,7 @@ export function memoryBackend(options: MemoryOptions = {}): MemoryBackend {
     read: async (path, read) => readFile(remote, path, read),
     write: (path, source, write) => writeFile(remote, path, source, write),
     remove: async (path, remove) => removeFile(remote, path, remove),
+    removeFolder: async (path, call) => removeFolder(remote, path, call),
     ...(options.copy === false ? {} : { copy: async (from, to, copy) => copyFile(remote, from, to, copy) }),
     ...(options.move === false ? {} : { move: async (from, to, copy) => moveFile(remote, from, to, copy) }),
     ...(options.changes ? { changes: async (cursor, call) => changesSince(remote, cursor, call) } : {}),
@@ -141,6 +142,15 @@ function removeFile(remote: Remote, path: RelPath, options: WriteOptions): void 
   if (remote.store.isFolder(path)) throw rejected("remove", path, "it is a folder");
   checkExpect(remote, "remove", path, options.expect);
   remote.store.delete(path);
+}
+
+function removeFolder(remote: Remote, path: RelPath, options: CallOptions = {}): void {
+  options.signal?.throwIfAborted();
+  const { store } = remote;
+  if (!store.present) throw gone("remove the folder", path);
+  if (store.get(path)) throw rejected("remove the folder", path, "it is not a folder");
+  if (store.view(path).files.length > 0) throw rejected("remove the folder", path, "there is something in it");
+  for (const folder of [path, ...store.view(path).folders]) store.folders.delete(store.key(folder));
 }
 
 function copyFile(remote: Remote, from: RelPath, to: RelPath, options: CopyOptions = {}): Written {

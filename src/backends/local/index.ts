@@ -8,6 +8,7 @@ import { copyLocal, moveLocal } from "./copy.ts";
 import { attempting, codeOf } from "./errors.ts";
 import { type FileSystem, lookAtFileSystem, probeCaseSensitivity } from "./file-system.ts";
 import { readLocal } from "./read.ts";
+import { removeFolderLocal } from "./remove-folder.ts";
 import { attemptOn, describe, findFile, type LocalRoot, requireRoot, syncFolder, unlessMissing } from "./root.ts";
 import { listLocal } from "./walk.ts";
 import { removeLocal, writeLocal } from "./write.ts";
@@ -66,6 +67,7 @@ export async function openLocal(options: LocalOptions): Promise<Backend> {
     remove: (path, remove) => removeLocal(root, path, remove),
     copy: (from, to, copy) => copyLocal(root, from, to, copy),
     move: (from, to, copy) => moveLocal(root, from, to, copy),
+    removeFolder: (path, call) => removeFolderLocal(root, path, call),
     canonicalHash: (stored) => stored,
     close: async () => {},
   };

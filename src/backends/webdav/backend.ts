@@ -9,6 +9,7 @@ import { fileUrl, folderUrl } from "./dav-path.ts";
 import { capabilities, type ServerFacts } from "./facts.ts";
 import { createFolders } from "./folders.ts";
 import { listFolder, propfind, statFile } from "./listing.ts";
+import { removeEmptyFolder } from "./remove-folder.ts";
 import { canonicalEtag, etagRev, isRacy, timedRev } from "./rev.ts";
 
 export interface WebdavBackendOptions {
@@ -36,6 +37,7 @@ export function createWebdavBackend(options: WebdavBackendOptions): Backend {
     read: (path, readOptions = {}) => readFile(remote, path, readOptions),
     write: (path, source, writeOptions) => writeFile(remote, path, source, writeOptions),
     remove: (path, writeOptions) => removeFile(remote, path, writeOptions),
+    removeFolder: (path, callOptions = {}) => removeEmptyFolder(remote, path, callOptions),
     ...(facts.copies ? { copy: (from, to, copy = {}) => transferFile(remote, "COPY", { from, to }, copy) } : {}),
     ...(facts.moves ? { move: (from, to, move = {}) => transferFile(remote, "MOVE", { from, to }, move) } : {}),
     ...(facts.propagates ? { changes: (cursor, call = {}) => changesSince(remote, cursor, call.signal) } : {}),

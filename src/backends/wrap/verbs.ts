@@ -1,7 +1,7 @@
 import type { RelPath } from "../../lib/path.ts";
 import type { Backend } from "../types.ts";
 
-export type Verb = "list" | "stat" | "read" | "write" | "remove" | "copy" | "move" | "changes";
+export type Verb = "list" | "stat" | "read" | "write" | "remove" | "copy" | "move" | "removeFolder" | "changes";
 
 /** One call of a backend, as wrappers see it. */
 export interface Call {
@@ -19,12 +19,12 @@ export type Around = <T>(call: Call, act: () => Promise<T>) => Promise<T>;
 
 /** The verbs that change something. */
 export function changesRemote(verb: Verb): boolean {
-  return verb === "write" || verb === "remove" || verb === "copy" || verb === "move";
+  return verb === "write" || verb === "remove" || verb === "copy" || verb === "move" || verb === "removeFolder";
 }
 
 /** The same backend with `around` called for every verb. Verbs that it does not have stay absent. */
 export function aroundVerbs(backend: Backend, around: Around): Backend {
-  const { copy, move, changes } = backend;
+  const { copy, move, removeFolder, changes } = backend;
   return {
     kind: backend.kind,
     can: backend.can,
@@ -44,6 +44,12 @@ export function aroundVerbs(backend: Backend, around: Around): Backend {
     ...(move && {
       move: (path, to, options) =>
         around({ verb: "move", path, to, signal: options?.signal }, () => move.call(backend, path, to, options)),
+    }),
+    ...(removeFolder && {
+      removeFolder: (path, options) =>
+        around({ verb: "removeFolder", path, signal: options?.signal }, () =>
+          removeFolder.call(backend, path, options),
+        ),
     }),
     ...(changes && {
       changes: (cursor, options) =>
