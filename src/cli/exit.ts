@@ -1,5 +1,6 @@
 import { type BackendError, type ErrorClass, LocalFileError } from "../backends/errors.ts";
 import { redact } from "../lib/redact.ts";
+import { isSystemError, systemState } from "../lib/system-error.ts";
 
 /** What the process answers its caller (design 10). */
 export const EXIT = {
@@ -43,10 +44,7 @@ function classify(error: unknown): Failure {
   if (known) return withHint({ ...known, message: error.message || known.type }, error);
   if (error.name === "BackendError") return describeBackend(error as BackendError);
   if (error instanceof LocalFileError) return { code: EXIT.failed, type: "local-file", message: error.message };
-  const system = codeOf(error);
-  if (system !== undefined && system in SYSTEM) {
-    return { code: EXIT.failed, type: "system", message: `${SYSTEM[system]}: ${subjectOf(error)}` };
-  }
+  if (isSystemError(error)) return { code: EXIT.failed, type: "system", message: systemMessage(error) };
   return withHint({ code: EXIT.failed, type: "error", message: firstLine(error.message || error.name) }, error);
 }
 
@@ -72,19 +70,6 @@ const BY_CLASS: Readonly<Record<ErrorClass, { readonly code: ExitCode; readonly 
   UNKNOWN: { code: EXIT.failed, type: "unknown" },
 };
 
-/** What the system's error codes mean to a person. */
-const SYSTEM: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
-  EDQUOT: "your disk quota is used up",
-  EACCES: "permission denied",
-  EPERM: "permission denied",
-  EROFS: "the file system is read-only",
-  ENOENT: "not found",
-  ENOTDIR: "not a folder",
-  EISDIR: "is a folder",
-  EMFILE: "too many open files",
-};
-
 function describeBackend(error: BackendError): Failure {
   return withHint({ ...BY_CLASS[error.class], message: error.message }, error);
 }
@@ -99,10 +84,10 @@ function codeOf(error: Error): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** The path a system error is about, or its own words. */
-function subjectOf(error: Error): string {
+/** With the path that a system error is about, where it says one. */
+function systemMessage(error: Error): string {
   const path = (error as { readonly path?: unknown }).path;
-  return typeof path === "string" ? JSON.stringify(path) : firstLine(error.message);
+  return typeof path === "string" ? `cannot use "${path}": ${systemState(error)}` : firstLine(systemState(error));
 }
 
 function firstLine(text: string): string {

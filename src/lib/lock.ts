@@ -6,6 +6,7 @@ import { pythonIso } from "./clock.ts";
 import { faultPoint } from "./fault.ts";
 import { tempPathFor, writeAll } from "./fs.ts";
 import { bootTimeMs, liveness, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
+import { systemState } from "./system-error.ts";
 
 /** Who holds a lock. */
 export interface LockOwner {
@@ -43,12 +44,17 @@ export class LockedError extends Error {
   readonly owner: LockOwner | undefined;
   constructor(file: string, command: string, owner: LockOwner | undefined) {
     const who = owner
-      ? `another run holds the lock (${owner.command}, process ${owner.pid} on ${owner.host}, since ${owner.startedAt}); wait for it to end`
+      ? `another run holds the lock (${owner.command}, process ${owner.pid} on ${owner.host}, since ${secondsText(owner.startedAt)}); wait for it to end`
       : `the lock "${file}" is being written by another run; try again in a few seconds`;
     super(`cannot start "${command}": ${who}`);
     this.name = "LockedError";
     this.owner = owner;
   }
+}
+
+/** An owner's `startedAt` as a person reads it, to the second. */
+export function secondsText(isoTime: string): string {
+  return isoTime.replace("T", " ").replace(/(\.\d+)?(\+00:00|Z)$/, " UTC");
 }
 
 const UNREADABLE_STALE_MS = 10_000;
@@ -71,7 +77,9 @@ export function acquireLock(file: string, options: LockOptions): Lock {
     settleClaim(file, options);
   } catch (error) {
     if (error instanceof LockedError) throw error;
-    throw new Error(`cannot lock "${file}": ${(error as Error).message}`, { cause: error });
+    throw new Error(`cannot start "${options.command}": its lock "${file}" cannot be made: ${systemState(error)}`, {
+      cause: error,
+    });
   }
   return heldLock(file, content, options.clock);
 }

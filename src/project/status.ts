@@ -1,7 +1,7 @@
 import { LocalFileError } from "../backends/errors.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import type { Look } from "../sync/look.ts";
-import type { Row, Status } from "../sync/model.ts";
+import type { Plan, Row, Status } from "../sync/model.ts";
 import type { StatusFile, StatusResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
 
@@ -29,13 +29,18 @@ export async function projectStatus(parts: Parts, options: { readonly hashes?: b
     counts: plan.counts,
     differing: plan.statuses.map(({ row }) => fileOf(rows.get(row.path) ?? row)),
     held: plan.held,
-    notices: look.notices,
+    notices: [...look.notices, ...troubles(parts, plan, look)],
     files: function* () {
       for (const row of look.everything()) if (row.inScope) yield fileOf(rows.get(row.path) ?? row);
     },
     uploadBytes,
     downloadBytes,
   };
+}
+
+/** Why push, pull and sync would refuse now. */
+function troubles({ sync }: Parts, plan: Plan, look: Look): string[] {
+  return sync.guard(plan, look, new Set(["mass-delete"])).map((refusal) => refusal.message);
 }
 
 function statusFile({ path, local, remote, base }: Row, status: Status): StatusFile {

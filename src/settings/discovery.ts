@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { expandHome } from "../lib/dirs.ts";
 import { writeAtomic } from "../lib/fs.ts";
+import { systemState } from "../lib/system-error.ts";
 import { SettingsError } from "./errors.ts";
 import {
   type ConfigProblem,
@@ -79,7 +80,7 @@ function yamlNames(folder: string): string[] {
       .sort();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw new SettingsError(folder, `the folder cannot be listed: ${(error as Error).message}`, { cause: error });
+    throw new SettingsError(folder, `the folder cannot be listed: ${systemState(error)}`, { cause: error });
   }
 }
 

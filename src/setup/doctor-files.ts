@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../lib/clock.ts";
-import { readLock } from "../lib/lock.ts";
+import { readLock, secondsText } from "../lib/lock.ts";
 import { lockFile } from "../project/lock.ts";
 import { syncFiles } from "../sync/files.ts";
 import { replayJournal } from "../sync/journal.ts";
@@ -121,12 +121,16 @@ function checkJournal(report: Report, file: string): undefined {
 function checkLock(report: Report, file: string, clock: Clock): undefined {
   const state = readLock(file, { clock });
   const who = (owner: { command: string; pid: number; host: string; startedAt: string }) =>
-    `${owner.command}, process ${owner.pid} on ${owner.host}, since ${owner.startedAt}`;
+    `${owner.command}, process ${owner.pid} on ${owner.host}, since ${secondsText(owner.startedAt)}`;
   switch (state.kind) {
     case "free":
       return report.ok("lock", "free");
     case "held":
-      return report.warn("lock", `held by ${who(state.owner)}`, "Other runs wait until it ends.");
+      return report.warn(
+        "lock",
+        `held by ${who(state.owner)}`,
+        "Until it ends, other runs of this project end with exit code 7.",
+      );
     case "stale":
       return report.ok(
         "lock",

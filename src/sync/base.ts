@@ -1,18 +1,16 @@
 import * as fs from "node:fs";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { hasher } from "../lib/hash.ts";
 import { comparePaths, type RelPath } from "../lib/path.ts";
+import { isSystemError } from "../lib/system-error.ts";
 import type { SyncFiles } from "./files.ts";
 import { readHashCache } from "./hash-cache.ts";
 import { type Replayed, replayJournal } from "./journal.ts";
 import { fileStat, sameContentStat } from "./local-file.ts";
 import { baseFromManifest } from "./manifest.ts";
-import { type ManifestResult, readManifest } from "./manifest-file.ts";
+import { MANIFEST_NAME, type ManifestResult, readManifest } from "./manifest-file.ts";
 import type { BaseEntry, FileStat } from "./model.ts";
-import { type IndexRow, loadIndex, type StateIndex } from "./state-index.ts";
-import { writeIndex } from "./write-index.ts";
+import { type IndexHeader, type IndexRow, indexFromBytes, loadIndex, type StateIndex } from "./state-index.ts";
+import { indexBytes, writeIndex } from "./write-index.ts";
 
 /** What this machine remembers of a project: the merge base and the digests of local files. */
 export interface Base {
@@ -116,17 +114,11 @@ async function rebuild(options: LoadBaseOptions, { index, signature, journal }: 
     meta: "",
     ...(signature && !foreign && { manifest: signature }),
   };
-  const load = (file: string) => {
-    writeIndex(file, rows, header);
-    const loaded = loadIndex(file);
-    if (loaded === undefined) throw new Error(`could not read back the index just written to "${file}"`);
-    return loaded;
-  };
   // A manifest that cannot be read must be found so again next time.
   const readable = result.kind === "ok" || result.kind === "missing";
   const cached = options.cache && readable && !isFirst && !foreign && journal.base.size === 0;
   return {
-    index: cached ? load(files.index) : inTemporary(load),
+    index: (cached && stored(files.index, rows, header)) || unstored(rows, header),
     manifest: foreign ? "foreign" : result.kind,
     isFirst,
     journal,
@@ -175,13 +167,21 @@ function mergeRows(
   return rows.sort((a, b) => comparePaths(a.path, b.path));
 }
 
-function inTemporary(load: (file: string) => StateIndex): StateIndex {
-  const folder = mkdtempSync(join(tmpdir(), "claude-mirror-index-"));
+/** Undefined where the state folder cannot be written: that costs time only. */
+function stored(file: string, rows: readonly IndexRow[], header: IndexHeader): StateIndex | undefined {
   try {
-    return load(join(folder, "index.bin"));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+    writeIndex(file, rows, header);
+    return loadIndex(file);
+  } catch (error) {
+    if (isSystemError(error)) return undefined;
+    throw error;
   }
+}
+
+function unstored(rows: readonly IndexRow[], header: IndexHeader): StateIndex {
+  const index = indexFromBytes(indexBytes(rows, header));
+  if (index === undefined) throw new Error("could not read back the index just made");
+  return index;
 }
 
 function noticesOf(result: ManifestResult, foreign: number): string[] {
@@ -192,7 +192,7 @@ function noticesOf(result: ManifestResult, foreign: number): string[] {
   }
   if (result.kind === "corrupt") {
     return [
-      `The manifest cannot be read (${result.reason}): what is equal on both sides will be recorded anew, what differs is a conflict.`,
+      `The manifest cannot be read (${MANIFEST_NAME}: ${result.reason}): what is equal on both sides will be recorded anew, what differs is a conflict.`,
     ];
   }
   if (result.kind === "ok" && result.unsafe.length > 0) {

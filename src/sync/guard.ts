@@ -54,7 +54,7 @@ const MASS_DELETE_FILES = 50;
 const SMALL_SIDE = 5;
 
 const FUTURE_MANIFEST =
-  "The manifest was written by a later version of claude-mirror and cannot be understood here. Update claude-mirror; this guard cannot be lifted.";
+  '".claude_mirror_manifest.json" was written by a later version of claude-mirror and cannot be understood here: update claude-mirror. This guard cannot be lifted.';
 
 function emptyRootMessage(facts: GuardFacts): string {
   const found = facts.localRootExists ? "The project folder holds none of" : "The project folder is missing, with";

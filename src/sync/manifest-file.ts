@@ -6,6 +6,7 @@ import { faultPoint } from "../lib/fault.ts";
 import { fsyncFolder, tempPathFor, writeAll } from "../lib/fs.ts";
 import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
+import { systemState } from "../lib/system-error.ts";
 import {
   formatManifestEntry,
   formatManifestKey,
@@ -317,7 +318,7 @@ function localError(error: unknown, attempted: string): Error {
   if (error instanceof LocalFileError || !(error instanceof Error)) return error as Error;
   const code = codeOf(error);
   if (code === undefined) return error;
-  return new LocalFileError(`${attempted}: ${error.message}`, { code, cause: error });
+  return new LocalFileError(`${attempted}: ${systemState(error)}`, { code, cause: error });
 }
 
 function codeOf(error: unknown): string | undefined {

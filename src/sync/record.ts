@@ -3,6 +3,7 @@ import { LocalFileError } from "../backends/errors.ts";
 import type { BackendKind } from "../backends/types.ts";
 import { releaseMemory } from "../lib/memory.ts";
 import { comparePaths, type RelPath } from "../lib/path.ts";
+import { isSystemError } from "../lib/system-error.ts";
 import { type Base, journalMark, manifestStat, sameManifest } from "./base.ts";
 import type { SyncFiles } from "./files.ts";
 import { type HashCacheRow, writeHashCache } from "./hash-cache.ts";
@@ -52,9 +53,19 @@ function writeManifest(
   throw new LocalFileError(`could not write "${file}": it was replaced by one that cannot be read (${result.reason})`);
 }
 
-/** Keeps what a look found out. The rows speak of the manifest as the look saw it, and of no later one. */
+/**
+ * Keeps what a look found out. The rows speak of the manifest as the look saw it, and of no later one. A manifest that
+ * cannot be read must be found so again next time, so nothing is kept then. A state folder that cannot be written costs
+ * time only.
+ */
 export function rememberLook(options: RecordOptions): void {
-  saveIndex(options, options.base.index.manifest);
+  const { manifest, index } = options.base;
+  if (manifest === "corrupt" || manifest === "future") return;
+  try {
+    saveIndex(options, index.manifest);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+  }
 }
 
 function saveIndex(options: RecordOptions, signature: FileStat | undefined): readonly IndexRow[] {

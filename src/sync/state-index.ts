@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import type { Rev } from "../backends/types.ts";
 import { pythonIso } from "../lib/clock.ts";
 import type { RelPath } from "../lib/path.ts";
+import { isSystemError } from "../lib/system-error.ts";
 import {
   Flag,
   HEADER_BYTES,
@@ -87,22 +88,30 @@ export function loadIndex(file: string): StateIndex | undefined {
   try {
     fd = fs.openSync(file, "r");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    // Missing or out of reach: doing without it costs time only.
+    if (isSystemError(error)) return undefined;
     throw error;
   }
   try {
-    return readIndex(fd, fs.fstatSync(fd).size);
+    return readIndex((from, length) => readAt(fd, from, length), fs.fstatSync(fd).size);
   } finally {
     fs.closeSync(fd);
   }
 }
 
+/** The index that these bytes are, as {@link loadIndex} reads it from a file. */
+export function indexFromBytes(bytes: Uint8Array): StateIndex | undefined {
+  return readIndex((from, length) => new Uint8Array(bytes.subarray(from, from + length)), bytes.length);
+}
+
+type ReadPart = (from: number, length: number) => Uint8Array<ArrayBuffer>;
+
 /** The text is read apart from the columns, so that its bytes need not stay in memory next to the string. */
-function readIndex(fd: number, length: number): StateIndex | undefined {
-  const sizes = sizesIn(readAt(fd, 0, Math.min(HEADER_BYTES, length)), length);
+function readIndex(read: ReadPart, length: number): StateIndex | undefined {
+  const sizes = sizesIn(read(0, Math.min(HEADER_BYTES, length)), length);
   if (!sizes) return undefined;
-  const table = readAt(fd, 0, textOffset(sizes));
-  const rest = readAt(fd, table.length, length - table.length);
+  const table = read(0, textOffset(sizes));
+  const rest = read(table.length, length - table.length);
   const end = rest.length - 4;
   const checksum = new DataView(rest.buffer).getUint32(end, true);
   if (crc32(rest.subarray(0, end), crc32(table)) !== checksum) return undefined;

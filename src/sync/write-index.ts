@@ -22,6 +22,11 @@ import type { IndexHeader, IndexRow, LocalHash } from "./state-index.ts";
  * than 65,535 units) is left out: that costs time only.
  */
 export function writeIndex(file: string, rows: Iterable<IndexRow>, header: IndexHeader): void {
+  writeAtomic(file, indexBytes(rows, header), { mode: 0o600, durable: false });
+}
+
+/** What {@link writeIndex} writes, under the same conditions. */
+export function indexBytes(rows: Iterable<IndexRow>, header: IndexHeader): Uint8Array {
   const kept: IndexRow[] = [];
   let digests = 0;
   let last: IndexRow | undefined;
@@ -32,7 +37,7 @@ export function writeIndex(file: string, rows: Iterable<IndexRow>, header: Index
     kept.push(row);
     digests += digestsOf(row).length;
   }
-  writeAtomic(file, pack(kept, digests, header), { mode: 0o600, durable: false });
+  return pack(kept, digests, header);
 }
 
 function pack(rows: readonly IndexRow[], digests: number, header: IndexHeader): Uint8Array {

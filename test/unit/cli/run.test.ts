@@ -137,7 +137,7 @@ describe("runCli", () => {
 
   test("runCli: a system error says what the code means and names the file", async () => {
     const error = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", path: "/a/b" });
-    expect((await cli(["go"], throwing(error))).stderr).toBe('the disk is full: "/a/b"\n');
+    expect((await cli(["go"], throwing(error))).stderr).toBe('cannot use "/a/b": the disk is full; free some space\n');
   });
 
   test("runCli: a reader that has gone is no failure", async () => {

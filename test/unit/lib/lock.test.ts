@@ -138,7 +138,9 @@ test("acquireLock: while another run takes a stale lock over, it is taken", asyn
 test("acquireLock: a folder that cannot be made is named", () => {
   const file = newFile();
   fs.writeFileSync(join(file, ".."), "a file");
-  expect(() => acquireLock(file, { command: "pull", clock })).toThrow(`cannot lock "${file}": `);
+  expect(() => acquireLock(file, { command: "pull", clock })).toThrow(
+    `cannot start "pull": its lock "${file}" cannot be made: a file stands where a folder is needed`,
+  );
 });
 
 test("acquireLock: of processes that start at the same instant on a stale lock exactly one wins", async () => {
