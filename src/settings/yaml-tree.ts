@@ -51,7 +51,7 @@ export function readYaml(text: string, file: string): YamlFile {
   });
   const lineAt = (offset: number | undefined) => lines.linePos(offset ?? 0).line;
   const [error] = document.errors;
-  if (error) throw new SettingsError(file, syntaxMessage(error.code), { line: lineAt(error.pos[0]) });
+  if (error) throw new SettingsError(file, syntaxMessage(error), { line: lineAt(error.pos[0]) });
   const root = document.contents;
   if (root === null || (isScalar(root) && root.source === "")) {
     throw new SettingsError(file, "the file is empty; run `claude-mirror init` in the project to write a new one");
@@ -167,8 +167,12 @@ class Reader {
   }
 }
 
+const NOT_CLOSED =
+  "a character is missing: look for a quote or bracket that is not closed, or a colon without a space after it";
+
 /** Our own words for the package's error codes: its messages can quote the file, and a secret with it. */
-function syntaxMessage(code: string): string {
+function syntaxMessage({ code, message }: { readonly code: string; readonly message: string }): string {
+  if (code === "BAD_INDENT" && /^Flow /.test(message)) return NOT_CLOSED;
   switch (code) {
     case "TAB_AS_INDENT":
       return "the line begins with a tab; indent with spaces";
@@ -179,7 +183,7 @@ function syntaxMessage(code: string): string {
     case "MULTIPLE_DOCS":
       return 'a second document begins here; remove the line "---"';
     case "MISSING_CHAR":
-      return "a character is missing: look for a quote or bracket that is not closed, or a colon without a space after it";
+      return NOT_CLOSED;
     case "MULTILINE_IMPLICIT_KEY":
     case "BLOCK_AS_IMPLICIT_KEY":
       return 'this is no "key: value" line; look for a missing colon, or for a value with a colon that needs quotes';

@@ -1,5 +1,6 @@
 import { UsageError } from "../lib/errors.ts";
-import { type DiscoveryPlaces, findProject } from "../settings/discovery.ts";
+import { type DiscoveryPlaces, findProject, knownProjects, readOutline } from "../settings/discovery.ts";
+import { SettingsError } from "../settings/errors.ts";
 import { indexFile } from "../settings/index-fast.ts";
 import { loadConfig } from "../settings/load.ts";
 import { machineFrom } from "../settings/machine.ts";
@@ -13,7 +14,8 @@ export function discoveryPlaces({ env, home }: Pick<World, "env" | "home">): Dis
 
 /**
  * The config that a command is about: `given` (absolute), else the one that belongs to the current folder. Throws
- * UsageError when there is none or several claim the folder.
+ * UsageError when there is none or several claim the folder, and SettingsError for a config that cannot be read where
+ * no other is for the folder: most likely it is the one.
  */
 export function configFile(world: Pick<World, "env" | "home" | "cwd">, given: string | undefined): string {
   if (given !== undefined) return given;
@@ -25,14 +27,29 @@ export function configFile(world: Pick<World, "env" | "home" | "cwd">, given: st
       hint: "Choose one with --config; claude-mirror doctor explains.",
     });
   }
+  complainOfUnreadable(world);
   throw new UsageError(`no project is set up for ${cwd}`, {
     hint: "Run claude-mirror init there, cd into a project, or name a config with --config.",
   });
 }
 
+function complainOfUnreadable(world: Pick<World, "env" | "home" | "cwd">): void {
+  for (const { file } of knownProjects(discoveryPlaces(world)).problems) {
+    try {
+      readOutline(file, world.home);
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      throw error.withHint(
+        `No other config is for ${world.cwd}. If this one is not either, run claude-mirror init there.`,
+      );
+    }
+  }
+}
+
 /** Reads the config that a command is about and tells what is odd about it. Throws SettingsError. */
 export function openConfig(world: World, given: string | undefined): ProjectConfig {
   const config = loadConfig(configFile(world, given), machineFrom(world.env));
-  for (const warning of config.warnings) world.note(warning);
+  for (const warning of config.warnings)
+    world.note(warning.includes(config.file) ? warning : `${config.file}: ${warning}`);
   return config;
 }
