@@ -24,17 +24,31 @@ function answeredAtOnce(): boolean {
 }
 
 async function runAll(): Promise<void> {
-  const [{ runCli }, { processEnvironment }, { Interrupted }] = await Promise.all([
+  const [{ runCli, tellUncaught }, { processEnvironment }, { Interrupted }] = await Promise.all([
     import("./cli/run.ts"),
     import("./cli/process.ts"),
     import("./lib/errors.ts"),
   ]);
+  const fail = (error: unknown) => {
+    const told = tellUncaught(error, process.env);
+    console.error(told.text);
+    return told.code;
+  };
+  for (const event of ["uncaughtException", "unhandledRejection"] as const)
+    process.on(event, (error) => process.exit(fail(error)));
   const stop = new AbortController();
   const onSignal = () => {
     if (stop.signal.aborted) process.exit(130);
     stop.abort(new Interrupted());
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
-  process.exitCode = await runCli(words, processEnvironment(stop.signal));
+  let outputFailed = 0;
+  const onOutputError = (error: Error) => {
+    outputFailed = fail(error);
+  };
+  process.on("exit", () => {
+    process.exitCode ||= outputFailed;
+  });
+  process.exitCode = await runCli(words, processEnvironment({ signal: stop.signal, onOutputError }));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(signal, onSignal);
 }

@@ -1,30 +1,58 @@
-import { homedir } from "node:os";
+import { userInfo } from "node:os";
+import { isAbsolute } from "node:path";
 import { isatty } from "node:tty";
 import { systemClock } from "../lib/clock.ts";
+import { homeFrom } from "../lib/dirs.ts";
+import { UsageError } from "../lib/errors.ts";
+import { systemState } from "../lib/system-error.ts";
 import type { Sink } from "../ui/terminal.ts";
 import type { CliEnvironment, Input } from "./context.ts";
 import { versionInfo } from "./version.ts";
 
-/** The real world for `runCli`. */
-export function processEnvironment(signal: AbortSignal): CliEnvironment {
+export interface ProcessOptions {
+  readonly signal: AbortSignal;
+  /** The output cannot be written: a full disk, a terminal that is gone. Told once for each stream. */
+  readonly onOutputError: (error: Error) => void;
+}
+
+/** The real world for `runCli`. Throws UsageError where nobody says which folder is the home folder. */
+export function processEnvironment({ signal, onOutputError }: ProcessOptions): CliEnvironment {
   return {
-    stdout: sinkOf(process.stdout),
-    stderr: sinkOf(process.stderr),
+    stdout: sinkOf(process.stdout, onOutputError),
+    stderr: sinkOf(process.stderr, onOutputError),
     stdin: processInput(),
     env: process.env,
     cwd: process.cwd(),
-    home: process.env["HOME"] || homedir(),
+    home: homeFrom(process.env) ?? systemHome(),
     clock: systemClock,
     signal,
     version: versionInfo(),
   };
 }
 
+/** As the system knows this account: the environment says nothing usable. */
+function systemHome(): string {
+  const home = homeOfAccount();
+  if (home !== undefined && isAbsolute(home)) return home;
+  throw new UsageError("cannot find your home folder: HOME names none and the system knows none", {
+    hint: "Set HOME to an absolute path.",
+  });
+}
+
+function homeOfAccount(): string | undefined {
+  try {
+    return userInfo().homedir;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A reader that has gone (`| head`) silences the stream and ends nothing else. */
-function sinkOf(stream: NodeJS.WriteStream): Sink {
+function sinkOf(stream: NodeJS.WriteStream, onOutputError: ProcessOptions["onOutputError"]): Sink {
   let gone = false;
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (!gone && error.code !== "EPIPE")
+      onOutputError(new Error(`could not write the output: ${systemState(error)}`, { cause: error }));
     gone = true;
   });
   return {

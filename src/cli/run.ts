@@ -126,6 +126,13 @@ function tell(failure: Failure, error: unknown, { environment, json, command }: 
     err.line(err.style.dim(redact(error.stack ?? "")));
 }
 
+/** For what no command was there to catch: the text to show and the exit code. */
+export function tellUncaught(error: unknown, env: Environment): { readonly text: string; readonly code: ExitCode } {
+  const failure = describeFailure(error);
+  const stack = wantsDebug(env) && error instanceof Error ? [redact(error.stack ?? "")] : [];
+  return { text: [...failureLines(failure), ...stack].join("\n"), code: failure.code };
+}
+
 function wantsJson(words: readonly string[]): boolean {
   const end = words.indexOf("--");
   return words.slice(0, end < 0 ? words.length : end).includes("--json");

@@ -20,9 +20,9 @@ export function dataDir(env: Env, home: string): string {
   return xdgDir(env["XDG_DATA_HOME"], home, ".local/share");
 }
 
-/** The home folder that the environment names; undefined where it names none and the system has to be asked. */
+/** The home folder that the environment names, absolute; undefined where it names none and the system has to be asked. */
 export function homeFrom(env: Env): string | undefined {
-  return env["HOME"] || env["USERPROFILE"] || undefined;
+  return [env["HOME"], env["USERPROFILE"]].find((home) => home !== undefined && isAbsolute(home));
 }
 
 /** `~` and `~/x` below `home`; everything else, `~name` included, as it is. */
