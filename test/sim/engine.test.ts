@@ -44,7 +44,6 @@ async function shrunk(seed: number, problem: string, bug?: PlantedBug): Promise<
       }
     }
     size = size === 1 && !smaller ? 0 : Math.max(1, Math.floor(size / 2));
-    if (size === 1 && !smaller && steps.length <= 1) break;
   }
   const { trace } = await live(seed, { steps, ...fault });
   return [`seed ${seed}, steps [${steps.join(", ")}]: ${told}`, ...trace].join("\n");
@@ -113,3 +112,12 @@ test("engine: the same seed is the same world", async () => {
   expect(two.steps).toEqual(one.steps);
   expect(two.runs).toBe(one.runs);
 });
+
+test("engine: a failing world is told by the few steps that matter", async () => {
+  const bug = bugs.ignoresGuards;
+  let seed = SEED;
+  while ((await live(seed, { bug })).problem === undefined) seed++;
+  const told = await shrunk(seed, "", bug);
+  const [, steps = ""] = /^seed \d+, steps \[([\d, ]+)\]: I1:/.exec(told) ?? [];
+  expect(steps.split(", ").length).toBeWithin(1, 10);
+}, 120_000);
