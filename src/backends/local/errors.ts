@@ -99,7 +99,9 @@ export function rejected(attempt: Attempt, state: string): BackendError {
 /** The remote folder itself is missing. Nothing may create it again: it is most likely a disk that is not mounted. */
 export function goneError(attempt: Attempt): BackendError {
   return new BackendError(
-    `cannot ${attempt.verb} ${subject(attempt)}: the remote folder "${attempt.folder}" is gone: is the disk mounted?`,
+    attempt.path === ""
+      ? `cannot ${attempt.verb} ${subject(attempt)}: it is gone: is the disk mounted?`
+      : `cannot ${attempt.verb} "${attempt.path}": the remote folder "${attempt.folder}" is gone: is the disk mounted?`,
     { class: "TRANSIENT", hint: "Mount the disk, or run claude-mirror init again to start with a new folder." },
   );
 }

@@ -33,7 +33,8 @@ export async function requireRoot(attempt: Attempt): Promise<void> {
 
 export async function rootExists(attempt: Attempt): Promise<boolean> {
   const found = await attempting(attempt, () => unlessMissing(stat(attempt.folder)));
-  if (found && !found.isDirectory()) throw rejected(attempt, "the remote folder is not a folder");
+  if (found && !found.isDirectory())
+    throw rejected(attempt, "a file is there, not a folder; correct local_folder or move the file away");
   return found !== undefined;
 }
 

@@ -63,26 +63,43 @@ function describe(failure: HttpFailure, host: string, message: string): { text: 
       return { text: `the server "${host}" is not known`, hint: "Check the network and the name in webdav_url." };
     case "refused":
       return {
-        text: `"${host}" cannot be reached: ${message}`,
+        text: `"${host}" cannot be reached${codeIn(message)}`,
         hint: "Check that the server runs and the network is up.",
       };
     case "tls":
-      return { text: `the certificate of "${host}" is not accepted: ${message}`, hint: certificateHint(message) };
+      return certificateTrouble(host, message);
     case "timeout":
       return { text: `"${host}" is too slow: ${message}` };
     case "cut":
       return { text: `the connection to "${host}" broke: ${message}` };
     case "protocol":
-      return { text: `"${host}" does not speak HTTP: ${message}`, hint: "Check the port and https:// in webdav_url." };
+      return protocolTrouble(host, message);
     default:
       return failure satisfies never;
   }
 }
 
-function certificateHint(message: string): string {
-  if (/expired|CERT_HAS_EXPIRED/i.test(message)) return "It has expired: have the server's certificate renewed.";
-  if (/altname|not valid for|CERT_COMMON/i.test(message)) return "It is for another host name: check webdav_url.";
-  return "For a certificate of your own, set NODE_EXTRA_CA_CERTS to a PEM file with its authority.";
+function certificateTrouble(host: string, message: string): { text: string; hint: string } {
+  const subject = `the certificate of "${host}"`;
+  if (/expired/i.test(message))
+    return { text: `${subject} has expired`, hint: "Have it renewed on the server, and check this machine's clock." };
+  if (/altname|not valid for|CERT_COMMON/i.test(message))
+    return { text: `${subject} is for another host name`, hint: "Check the host name in webdav_url." };
+  const own = "For a certificate of your own, set NODE_EXTRA_CA_CERTS to a PEM file with its authority.";
+  if (/self.signed/i.test(message)) return { text: `${subject} is self-signed`, hint: own };
+  return { text: `${subject} is not accepted: ${message}`, hint: own };
+}
+
+function protocolTrouble(host: string, message: string): { text: string; hint: string } {
+  if (/WRONG_VERSION_NUMBER|packet length too long|InvalidContentType|corrupt message/i.test(message))
+    return { text: `"${host}" does not speak https on this port`, hint: "Check the port and https:// in webdav_url." };
+  return { text: `"${host}" does not speak HTTP: ${message}`, hint: "Check the port and https:// in webdav_url." };
+}
+
+/** ` (ECONNREFUSED)`: what to look for, without the sentence around it that says it all again. */
+function codeIn(message: string): string {
+  const code = /\bE[A-Z]{4,}\b/.exec(message)?.[0];
+  return code === undefined ? `: ${message}` : ` (${code})`;
 }
 
 const CLASSES: Readonly<Record<number, ErrorClass>> = {
@@ -116,7 +133,7 @@ function sayStatus(status: number, attempted: Attempted): { readonly text: strin
   switch (status) {
     case 401:
       return {
-        text: "the server does not accept the username and password (401)",
+        text: `"${attempted.host}" does not accept the username and password (401)`,
         hint: "Run claude-mirror auth. With two-factor sign-in, Nextcloud and ownCloud need an app password.",
       };
     case 403:

@@ -38,7 +38,10 @@ function rootOf(config: BackendConfig): DavRoot {
     throw invalid("it is not a web address", example);
   }
   if (root.origin.startsWith("http:") && !config.webdavInsecureHttp) {
-    throw invalid("it would send the password in the clear", "Use https://, or set webdav_insecure_http: true.");
+    throw invalid(
+      "it would send the password in the clear",
+      "Use https://, or allow this with claude-mirror init --webdav-insecure-http.",
+    );
   }
   return root;
 }
