@@ -13,6 +13,7 @@ export const historyCommand = command({
       withProject(ctx, { config: options.config }, (project) => project.history(file)),
       import("../../ui/render/history.ts"),
     ]);
+    for (const problem of history.problems ?? []) ctx.note(`A snapshot could not be read: ${problem}`);
     return {
       result: {
         path: history.path,

@@ -4,6 +4,7 @@ import { printable, type Style } from "../terminal.ts";
 
 /** What `history` shows (seed, "Search the archive"): transitions bold green, repeated content dim. */
 export function historyLines(history: History, style: Style): readonly string[] {
+  if (history.versions.length === 0) return [`No snapshot holds ${printable(history.path)}.`];
   const versions = history.versions.map((version) => {
     const cell = (text: string) => ({ text, paint: versionPaint(version, style) });
     return [

@@ -2,6 +2,7 @@ import type { ConflictItem, FailedItem, PlannedItem, RunResult } from "../../pro
 import type { ActionKind, ConflictKind } from "../../sync/model.ts";
 import { bytesText } from "../format.ts";
 import { printable, type Style } from "../terminal.ts";
+import { aboutPath, heldLines } from "./held.ts";
 
 /** What push, pull, sync and delete say: a line a step, then what is left, then the summary. */
 export function runLines(result: RunResult, style: Style): readonly string[] {
@@ -30,7 +31,7 @@ function stepLine({ action, path }: PlannedItem, style: Style): string {
 
 /** `  ✗ path: why` and below it what would help. */
 function failureLines({ path, error }: FailedItem, style: Style): readonly string[] {
-  const line = style.red(`  ✗ ${printable(path)}: ${printable(error.message)}`);
+  const line = style.red(`  ✗ ${aboutPath(path, error.message)}`);
   return error.hint === undefined ? [line] : [line, `    ${printable(error.hint)}`];
 }
 
@@ -42,7 +43,7 @@ function conflictLine({ path, kind }: ConflictItem, style: Style): string {
 function summaryLines(result: RunResult, style: Style): readonly string[] {
   const lines: string[] = [];
   for (const conflict of result.conflicts) lines.push(conflictLine(conflict, style));
-  for (const { path, reason } of result.held) lines.push(style.yellow(`Held ${printable(path)}: ${printable(reason)}`));
+  lines.push(...heldLines(result.held, style));
   for (const copy of result.copies) lines.push(`Kept both: the other version is ${printable(copy)}`);
   lines.push(result.dryRun ? dryRunLine(result, style) : doneLine(result, style));
   if (result.snapshot) lines.push(`Snapshot ${style.bold(result.snapshot.timestamp)}`);

@@ -3,6 +3,7 @@ import type { Status } from "../../sync/model.ts";
 import { bytesText } from "../format.ts";
 import { tableLines } from "../table.ts";
 import { printable, type Style } from "../terminal.ts";
+import { heldLines } from "./held.ts";
 
 /** The words for a status (decision 1). */
 export const STATUS_WORDS: Readonly<Record<Status, string>> = {
@@ -34,7 +35,7 @@ export function statusLines(result: StatusResult, style: Style): readonly string
       }),
     );
   }
-  for (const { path, reason } of result.held) lines.push(style.yellow(`Held ${printable(path)}: ${printable(reason)}`));
+  lines.push(...heldLines(result.held, style));
   lines.push(summaryLine(result.counts, style));
   const sizes = sizesLine(result);
   return sizes === undefined ? lines : [...lines, style.dim(sizes)];

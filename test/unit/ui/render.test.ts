@@ -127,6 +127,13 @@ describe("runLines", () => {
     expect(runLines(nothing, plain)).toEqual(["Nothing to push."]);
     expect(runLines({ ...nothing, command: "sync" }, plain)).toEqual(["Everything is in sync."]);
     expect(runLines({ ...nothing, held: [{ path: "a", reason: "r" }] }, plain)).toContain("Nothing was transferred.");
+    const folder = ["a", "a/b", "a/c/d", "ab"].map((path) => ({ path, reason: "r" }));
+    const held = runLines({ ...nothing, held: [...folder, { path: "a/e", reason: 'cannot read "a/e"' }] }, plain);
+    expect(held.filter((line) => line.startsWith("Held"))).toEqual([
+      "Held a: r",
+      "Held ab: r",
+      'Held cannot read "a/e"',
+    ]);
   });
 
   test("runLines: a dry run shows the steps and that nothing was done", () => {
