@@ -7,7 +7,8 @@ interface SettingsErrorOptions {
 /** A settings or token file that cannot be used. The message names the file, the line where there is one, and the remedy. */
 export class SettingsError extends Error {
   readonly file: string;
-  readonly #found: string;
+  /** What is wrong, and the remedy. */
+  readonly found: string;
   /** Counted from 1. */
   readonly line: number | undefined;
   /** What else would help. */
@@ -20,11 +21,11 @@ export class SettingsError extends Error {
     this.file = file;
     this.line = options.line;
     this.hint = options.hint;
-    this.#found = found;
+    this.found = found;
   }
 
   withHint(hint: string): SettingsError {
     const line = this.line === undefined ? {} : { line: this.line };
-    return new SettingsError(this.file, this.#found, { ...line, hint, cause: this });
+    return new SettingsError(this.file, this.found, { ...line, hint, cause: this });
   }
 }

@@ -4,9 +4,10 @@ import type { BackendDeps, BackendModule, Secret } from "../backends/module.ts";
 import { loadBackend } from "../backends/registry.ts";
 import { dataDir, stateDir } from "../lib/dirs.ts";
 import { NeedsActionError } from "../lib/errors.ts";
+import { SettingsError } from "../settings/errors.ts";
 import type { ProjectConfig } from "../settings/model.ts";
 import { projectFolder, projectId } from "../settings/project-id.ts";
-import { webdavSecret } from "../settings/tokens.ts";
+import { type WebdavSecret, webdavSecret } from "../settings/tokens.ts";
 import type { World } from "./world.ts";
 
 /** The remote of a project as its settings describe it, not opened yet. */
@@ -40,14 +41,23 @@ export async function remoteOf(world: Omit<World, "cwd">, config: ProjectConfig)
 
 /**
  * What signs in to the project's remote, undefined where nothing is needed. Throws NeedsActionError when `auth` was
- * never run, SettingsError for a token file that cannot be read.
+ * never run or the token file cannot be used.
  */
 export function storedSecret(config: ProjectConfig): Secret | undefined {
   if (config.backend !== "webdav") return undefined;
-  const secret = webdavSecret(config);
+  const secret = secretOf(config);
   if (secret === undefined) throw new NeedsActionError("Not authenticated. Run claude-mirror auth first.");
   // What auth keeps of a server that wants no sign-in.
   return secret.password === "" ? undefined : { username: secret.username, password: secret.password };
+}
+
+function secretOf(config: ProjectConfig): WebdavSecret | undefined {
+  try {
+    return webdavSecret(config);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    throw new NeedsActionError(`cannot use the token file "${error.file}": ${error.found}`, { cause: error });
+  }
 }
 
 function realPathOr(path: string): string {
