@@ -7,16 +7,18 @@ export function heldLines(held: readonly Held[], style: Style): readonly string[
   const covered = ({ path, reason }: Held): boolean =>
     foldersAbove(path).some((folder) => reasons.get(folder) === reason);
   const shown = held.filter((item) => !covered(item));
-  return shown.map(({ path, reason }) => style.yellow(message(path, reason)));
-}
-
-function message(path: string, reason: string): string {
-  return reason.includes(`"${path}"`) ? `Held: ${printable(reason)}` : `Held ${printable(path)}: ${printable(reason)}`;
+  return shown.map(({ path, reason }) =>
+    style.yellow(names(reason, path) ? `Held: ${printable(reason)}` : `Held ${aboutPath(path, reason)}`),
+  );
 }
 
 /** `path: message`, or the message alone where it names the path itself. */
 export function aboutPath(path: string, message: string): string {
-  return message.includes(`"${path}"`) ? `${printable(message)}` : `${printable(path)}: ${printable(message)}`;
+  return names(message, path) ? printable(message) : `${printable(path)}: ${printable(message)}`;
+}
+
+function names(message: string, path: string): boolean {
+  return message.includes(`"${path}"`);
 }
 
 function foldersAbove(path: string): readonly string[] {
