@@ -132,7 +132,7 @@ describe("runLines", () => {
     expect(held.filter((line) => line.startsWith("Held"))).toEqual([
       "Held a: r",
       "Held ab: r",
-      'Held cannot read "a/e"',
+      'Held: cannot read "a/e"',
     ]);
   });
 
