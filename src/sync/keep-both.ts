@@ -59,6 +59,7 @@ async function makeCopy(action: KeepBothAction, run: RunContext): Promise<Copy> 
       const temp = await bringLoser(action, target, run);
       try {
         placeNew(temp, target, copy);
+        faultPoint("place-unlink-temp");
       } finally {
         fs.rmSync(temp, { force: true });
       }

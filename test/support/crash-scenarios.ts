@@ -1,0 +1,114 @@
+import { readdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { newWorld, put, type World, type WorldOptions } from "./crash-world.ts";
+
+/** One command in a prepared world. */
+export interface CrashScenario {
+  readonly name: string;
+  /** A world as it is before the command, to be copied; made once. */
+  prepare(options: WorldOptions): Promise<World>;
+  /** What is typed in a copy of that world. */
+  words(world: World): readonly string[];
+}
+
+const BIG = Buffer.alloc(1_300_000, "all work and no play\n");
+const BASE = ["notes.md", "keep.md", "docs/a.md", "old.md", "deep/er/c.md"];
+
+async function pushed(options: WorldOptions, paths: readonly string[] = BASE): Promise<World> {
+  const world = await newWorld(options);
+  for (const path of paths) put(world.project, path, `first ${path}\n`);
+  await succeed(world, ["push"]);
+  return world;
+}
+
+async function succeed(world: World, words: readonly string[]): Promise<void> {
+  const { code, stdout, stderr } = await world.run(words);
+  if (code !== 0) throw new Error(`${words.join(" ")} exits ${code}: ${stdout}${stderr}`);
+}
+
+/** New, edited, deleted, a big new one, and a folder that was renamed. */
+export const PUSH: CrashScenario = {
+  name: "push",
+  async prepare(options) {
+    const world = await pushed(options);
+    const { project } = world;
+    put(project, "new.md", "new\n");
+    put(project, "sub/dir/new.md", "new below\n");
+    put(project, "notes.md", "second notes, longer\n");
+    put(project, "big.bin", BIG);
+    rmSync(join(project, "old.md"));
+    renameSync(join(project, "docs"), join(project, "papers"));
+    return world;
+  },
+  words: () => ["push"],
+};
+
+/** The other side's new, edited and deleted files, new folders, and contents that no snapshot holds. */
+export const PULL: CrashScenario = {
+  name: "pull",
+  async prepare(options) {
+    const world = await pushed(options);
+    const { remote } = world;
+    put(remote, "new.md", "new there\n");
+    put(remote, "sub/dir/new.md", "new there below\n");
+    put(remote, "notes.md", "second notes, written there\n");
+    put(remote, "big.bin", BIG);
+    rmSync(join(remote, "old.md"));
+    rmSync(join(remote, "deep"), { recursive: true });
+    // Then what is replaced here has to go to the trash.
+    rmSync(join(world.state, "snapshots"), { recursive: true });
+    return world;
+  },
+  words: () => ["pull"],
+};
+
+/** Two conflicts of which each side wins one, beside ordinary changes. */
+export const KEEP_BOTH: CrashScenario = {
+  name: "sync --strategy keep-both",
+  async prepare(options) {
+    const world = await pushed(options);
+    const { project, remote } = world;
+    put(project, "notes.md", "edited here\n");
+    put(remote, "notes.md", "edited there, longer\n");
+    put(project, "deep/er/c.md", "mine, and long enough to differ\n");
+    put(remote, "deep/er/c.md", "theirs\n");
+    put(project, "docs/a.md", "another edit here\n");
+    return world;
+  },
+  words: () => ["sync", "--no-prompt", "--strategy", "keep-both"],
+};
+
+/** Back to the first snapshot: some files are overwritten, some are there no longer, some are as they were. */
+export const RESTORE: CrashScenario = {
+  name: "restore",
+  async prepare(options) {
+    const world = await pushed(options, [...BASE, "gone/with/all.md"]);
+    const { project } = world;
+    put(project, "notes.md", "second notes, longer\n");
+    rmSync(join(project, "old.md"));
+    rmSync(join(project, "gone"), { recursive: true });
+    await succeed(world, ["push"]);
+    put(project, "docs/a.md", "never pushed\n");
+    return world;
+  },
+  words: ({ remote }) => ["restore", firstSnapshot(remote), "--yes"],
+};
+
+function firstSnapshot(remote: string): string {
+  const [first] = readdirSync(join(remote, "_claude_mirror_snapshots")).sort();
+  return (first ?? "").replace(/\.json$/, "");
+}
+
+/** One file each way, for servers, where every step costs more. */
+export const SMALL_PUSH: CrashScenario = {
+  name: "push",
+  async prepare(options) {
+    const world = await pushed(options, ["notes.md", "old.md", "keep.md"]);
+    put(world.project, "sub/new.md", "new\n");
+    put(world.project, "notes.md", "second notes, longer\n");
+    put(world.project, "big.bin", BIG);
+    rmSync(join(world.project, "old.md"));
+    return world;
+  },
+  words: () => ["push"],
+};
