@@ -58,6 +58,18 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Bring files back from a snapshot",
     load: async () => (await import("./commands/restore.ts")).restoreCommand,
   },
+  forget: {
+    summary: "Delete snapshots by name, age or number",
+    load: async () => (await import("./commands/forget.ts")).forgetCommand,
+  },
+  prune: {
+    summary: "Delete snapshots but for so many a day, week, month or year",
+    load: async () => (await import("./commands/prune.ts")).pruneCommand,
+  },
+  gc: {
+    summary: "Delete stored contents that no snapshot needs any more",
+    load: async () => (await import("./commands/gc.ts")).gcCommand,
+  },
   log: {
     summary: "Show who changed what and when, on all machines",
     load: async () => (await import("./commands/log.ts")).logCommand,

@@ -10,6 +10,14 @@ import { readActivity } from "./log.ts";
 import type { Parts } from "./parts.ts";
 import { pullInto } from "./pull-output.ts";
 import { planRestoreInto, restoreFiles } from "./restore.ts";
+import {
+  collectGarbage,
+  forgetSnapshots,
+  planCollection,
+  planForgetting,
+  planPruning,
+  pruneAfter,
+} from "./retention.ts";
 import { type RunRequest, runTransfer } from "./run.ts";
 import type { Project, ProjectDeps } from "./service.ts";
 import { projectStatus } from "./status.ts";
@@ -23,12 +31,13 @@ export function openProject(deps: ProjectDeps): Project {
     config: deps.config,
     trash: parts.trash,
     status: (options) => projectStatus(parts, options),
-    push: ({ forceLocal, ...rest }) => run({ ...rest, command: "push", mode: { kind: "push", forceLocal } }),
+    push: ({ forceLocal, ...rest }) =>
+      pruneAfter(parts, run({ ...rest, command: "push", mode: { kind: "push", forceLocal } })),
     pull: ({ output, ...rest }) =>
       output === undefined
         ? run({ ...rest, command: "pull", mode: { kind: "pull" } })
         : pullInto(parts, { ...rest, output }),
-    sync: (request) => runTransfer(parts, { ...request, command: "sync", mode: { kind: "sync" } }),
+    sync: (request) => pruneAfter(parts, runTransfer(parts, { ...request, command: "sync", mode: { kind: "sync" } })),
     delete: (request) => deleteFiles(parts, request),
     diff: (file) => diffFile(parts, file),
     snapshots: async () => (await parts.snapshots()).list(options),
@@ -37,6 +46,11 @@ export function openProject(deps: ProjectDeps): Project {
       (await parts.snapshots()).history(selectPath(file, { root: parts.root, cwd: deps.cwd }), options),
     planRestore: (request) => planRestoreInto(parts, request),
     restore: (plan) => restoreFiles(parts, plan),
+    planForget: (selector) => planForgetting(parts, selector),
+    planPrune: (request) => planPruning(parts, request),
+    forget: (plan) => forgetSnapshots(parts, plan),
+    planGc: ({ graceMs }) => planCollection(parts, graceMs),
+    gc: (plan) => collectGarbage(parts, plan),
     log: (limit) => readActivity(parts, limit),
     close: async () => parts.close(),
   };

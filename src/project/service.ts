@@ -1,7 +1,19 @@
 import type { Backend } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { ProjectConfig } from "../settings/model.ts";
-import type { History, Inspection, RestoreOutcome, RestorePlan, SnapshotInfo } from "../snapshots/model.ts";
+import type {
+  ForgetOutcome,
+  ForgetPlan,
+  ForgetSelector,
+  GcPlan,
+  GcReport,
+  History,
+  Inspection,
+  PrunePolicy,
+  RestoreOutcome,
+  RestorePlan,
+  SnapshotInfo,
+} from "../snapshots/model.ts";
 import type { GuardName, Strategy, SyncEvent } from "../sync/model.ts";
 import type { Trash } from "../sync/trash.ts";
 import type { ConflictAnswer, ConflictQuestion, DiffResult, LogResult, RunResult, StatusResult } from "./model.ts";
@@ -65,6 +77,12 @@ export interface RestoreSummary {
   readonly interrupted: boolean;
 }
 
+export interface PruneRequest {
+  /** Those of the config when left out. */
+  readonly rules?: PrunePolicy;
+  readonly includeTagged: boolean;
+}
+
 /** The use cases of one project. Each throws typed errors; `cli/exit.ts` knows them. */
 export interface Project {
   readonly config: ProjectConfig;
@@ -81,6 +99,13 @@ export interface Project {
   history(file: string): Promise<History>;
   planRestore(request: RestoreRequest): Promise<RestorePlan>;
   restore(plan: RestorePlan): Promise<RestoreSummary>;
+  planForget(selector: ForgetSelector): Promise<ForgetPlan>;
+  planPrune(request: PruneRequest): Promise<ForgetPlan>;
+  /** Deletes the snapshots of a plan; their blobs stay until `gc`. */
+  forget(plan: ForgetPlan): Promise<readonly ForgetOutcome[]>;
+  /** Throws RefusedError "gc" when it cannot be told which blobs are used. */
+  planGc(options: { readonly graceMs: number }): Promise<GcPlan>;
+  gc(plan: GcPlan): Promise<GcReport>;
   log(limit: number): Promise<LogResult>;
   close(): Promise<void>;
 }

@@ -16,7 +16,9 @@ export async function snapshotBefore(parts: Parts, command: string, plan: Plan):
   if (doomed.length === 0) return NONE;
   if (parts.deps.config.snapshotFormat !== "blobs") return NONE;
   const snapshots = await parts.snapshots();
-  if (doomed.every(({ sha256 }) => sha256 !== undefined && snapshots.holds(sha256))) return NONE;
+  const digests = doomed.flatMap(({ sha256 }) => sha256 ?? []);
+  const { signal } = parts.deps;
+  if (digests.length === doomed.length && (await snapshots.surelyHolds(digests, { signal }))) return NONE;
   return makeSnapshot(parts, {
     action: command === "sync" ? "sync" : "push",
     filesChanged: doomed.map(({ path }) => path),
@@ -89,7 +91,11 @@ async function makeSnapshot(parts: Parts, made: SnapshotFacts): Promise<Made> {
     if (!stored.has(sha256) && files.delete(path)) gone.push(path);
   }
   const facts = { ...made, files, user: config.user, machine: config.machineName };
-  const { timestamp } = await snapshots.create(facts, { signal });
+  const storeAgain = async (sha256: string): Promise<void> => {
+    const path = [...files.keys()].find((one) => files.get(one) === sha256);
+    if (path !== undefined && !(await storeBlob(parts, path, sha256))) gone.push(path);
+  };
+  const { timestamp } = await snapshots.create(facts, { signal, storeAgain });
   const notices = gone.map(
     (path) => `The snapshot lacks "${path}": no copy of its agreed version is left; run claude-mirror sync.`,
   );

@@ -38,6 +38,7 @@ export function parseConfig(text: string, file: string, machine: Machine): Proje
     slackChannel: read.text("slack_channel"),
     ...cloudSettings(read),
     ...runSettings(read),
+    ...retentionSettings(read),
     warnings,
   };
   if (config.webdavPassword !== "") {
@@ -72,6 +73,21 @@ function runSettings(read: Values) {
     parallelWorkers: read.number("parallel_workers", { from: 1, to: 64 }),
     maxThrottleWaitSeconds: read.number("max_throttle_wait_seconds", { from: 0, to: 86_400 }),
     maxUploadKbps: read.kbps(),
+  };
+}
+
+/** More snapshots than anybody has. */
+const MAX_KEPT = 1_000_000;
+
+function retentionSettings(read: Values) {
+  const kept = (key: string): number => read.number(key, { from: 0, to: MAX_KEPT });
+  return {
+    keepLast: kept("keep_last"),
+    keepDaily: kept("keep_daily"),
+    keepWeekly: kept("keep_weekly"),
+    keepMonthly: kept("keep_monthly"),
+    keepYearly: kept("keep_yearly"),
+    autoPrune: read.bool("auto_prune"),
   };
 }
 
@@ -110,7 +126,8 @@ class Values {
     this.file = file;
     this.machine = machine;
     this.warnings = warnings;
-    const later = { local_folder: "", max_throttle_wait_seconds: 600 };
+    const keep = { keep_last: 0, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
+    const later = { local_folder: "", max_throttle_wait_seconds: 600, auto_prune: false, ...keep };
     this.defaults = { ...seedDefaults(machine), ...later } satisfies Readonly<Record<SeedKey, ConfigValue>>;
   }
 

@@ -40,6 +40,14 @@ export interface ProjectConfig {
   readonly maxThrottleWaitSeconds: number;
   /** Kilobits per second, 1024-based; null is unlimited. */
   readonly maxUploadKbps: number | null;
+  /** What `prune --from-config` and `auto_prune` keep; 0 or left out is no such rule. */
+  readonly keepLast?: number;
+  readonly keepDaily?: number;
+  readonly keepWeekly?: number;
+  readonly keepMonthly?: number;
+  readonly keepYearly?: number;
+  /** Runs that made a snapshot prune by these rules, too. */
+  readonly autoPrune?: boolean;
   /** What is odd about the file and does not stop us: unknown keys, clamped values, a secret. */
   readonly warnings: readonly string[];
 }

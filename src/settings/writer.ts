@@ -27,6 +27,8 @@ export function isOwnDefault(key: string, values: ConfigValues): boolean {
       return value === "common" || value === "" || value === undefined;
     case "auto_prune":
       return value !== true;
+    case "keep_weekly":
+      return value === 0 || value === undefined;
     default:
       return false;
   }

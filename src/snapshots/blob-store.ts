@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { BackendError, NotFoundError, StaleError } from "../backends/errors.ts";
 import { BLOBS_FOLDER, blobPath } from "../backends/layout.ts";
 import type { Backend, RemoteFile, Source } from "../backends/types.ts";
+import type { Clock } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { hasher } from "../lib/hash.ts";
 import type { RelPath } from "../lib/path.ts";
@@ -12,6 +13,10 @@ import { isSha256 } from "./manifest-codec.ts";
 /** Bodies from this size on are looked for before they are sent. Bytes. */
 const LOOK_FIRST_BYTES = 4 * 1024 * 1024;
 const MAX_TRIES = 4;
+/** A blob that no snapshot of ours names is used again as it is while it is this young: half of what a collector waits. */
+const REUSE_MS = 12 * 60 * 60 * 1000;
+/** How far a server's clock may be ahead of ours before ages are not believed. */
+const AHEAD_MS = 60 * 60 * 1000;
 
 export interface SnapshotOptions {
   readonly signal?: AbortSignal;
@@ -49,13 +54,16 @@ export class DamagedBlobError extends BackendError {
 /**
  * The content-addressed bodies of the remote (reference 1.6) and what this machine knows about them. A digest is *present*
  * when we stored the blob or looked at it, *referenced* when a snapshot that we have seen names it. A blob that no
- * snapshot names may be collected by any machine, so presence alone is checked again before it is relied on.
+ * snapshot names may be collected by any machine, so presence alone is checked again before it is relied on, and an old
+ * one is written again: a collector that has it on its list then finds another version, and a young one.
  */
 export interface BlobStore {
   /** True when a snapshot may name this digest without another look. */
   isStored(sha256: string): boolean;
   /** True when the content is surely kept: present, and named by a snapshot that we have seen. */
   holds(sha256: string): boolean;
+  /** True when it is only stored because a snapshot that we have seen names it. */
+  isReferenced(sha256: string): boolean;
   /** True when nothing is known, as on a new machine. */
   isBlank(): boolean;
   /** Makes the body durable on the remote, with no request at all when that is known. Throws BackendError. */
@@ -66,8 +74,8 @@ export interface BlobStore {
   read(sha256: string, options?: SnapshotOptions): Promise<BlobBody>;
   /** Learns that a snapshot names these digests. */
   reference(sha256s: Iterable<string>): void;
-  /** Drops what is known about one digest. */
-  forget(sha256: string): void;
+  /** Drops what is known about these digests. */
+  forget(sha256s: ReadonlySet<string>): void;
   /** Snapshots have vanished: only digests that a remaining one names stay known. */
   retain(remaining: ReadonlySet<string>): void;
   /** Drops everything that is known. */
@@ -75,20 +83,21 @@ export interface BlobStore {
 }
 
 /** Opens the store with its knowledge in `folder`. */
-export function openBlobStore(backend: Backend, folder: string): BlobStore {
+export function openBlobStore(backend: Backend, folder: string, { clock }: { readonly clock: Clock }): BlobStore {
   const present = openHashLog(join(folder, "blobs-present"));
   const referenced = openHashLog(join(folder, "blobs-referenced"));
   // Stored by this process and not yet named by a snapshot: too young for any collector.
   const sentNow = new Set<string>();
   const running = new Map<string, Promise<StoredBlob>>();
   const isStored = (sha256: string): boolean => referenced.has(sha256) || sentNow.has(sha256);
-  const forget = (sha256: string): void => {
-    sentNow.delete(sha256);
-    present.retain((other) => other !== sha256);
-    referenced.retain((other) => other !== sha256);
+  const forget = (sha256s: ReadonlySet<string>): void => {
+    for (const sha256 of sha256s) sentNow.delete(sha256);
+    present.retain((other) => !sha256s.has(other));
+    referenced.retain((other) => !sha256s.has(other));
   };
   const send = async (source: BlobSource, options: SnapshotOptions): Promise<StoredBlob> => {
-    const stored = await ensureBlob(backend, source, present.has(source.sha256), options);
+    const isUsable = (found: RemoteFile): boolean => isWhole(found, source) && isYoung(found, clock.now());
+    const stored = await ensureBlob(backend, source, { isUsable, lookFirst: present.has(source.sha256) }, options);
     sentNow.add(source.sha256);
     present.add([source.sha256]);
     return stored;
@@ -96,6 +105,7 @@ export function openBlobStore(backend: Backend, folder: string): BlobStore {
   return {
     isStored,
     holds: (sha256) => present.has(sha256) && referenced.has(sha256),
+    isReferenced: (sha256) => referenced.has(sha256) && !sentNow.has(sha256),
     isBlank: () => present.size() === 0 && referenced.size() === 0,
     async store(source, options = {}) {
       const { sha256 } = source;
@@ -115,7 +125,7 @@ export function openBlobStore(backend: Backend, folder: string): BlobStore {
       try {
         return await openBlob(backend, sha256, options);
       } catch (error) {
-        if (error instanceof NotFoundError) forget(sha256);
+        if (error instanceof NotFoundError) forget(new Set([sha256]));
         throw error;
       }
     },
@@ -138,17 +148,22 @@ export function openBlobStore(backend: Backend, folder: string): BlobStore {
   };
 }
 
+interface EnsureOptions {
+  readonly isUsable: (found: RemoteFile) => boolean;
+  readonly lookFirst: boolean;
+}
+
 /** Creates the blob, or looks at the one that is there and writes it again when it was cut short (reference 5.2 row 21). */
 async function ensureBlob(
   backend: Backend,
   source: BlobSource,
-  lookFirst: boolean,
+  { isUsable, lookFirst }: EnsureOptions,
   options: SnapshotOptions,
 ): Promise<StoredBlob> {
   const path = blobPath(source.sha256);
   let found = lookFirst || source.size >= LOOK_FIRST_BYTES ? await backend.stat(path, options) : undefined;
   for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
-    if (found && isWhole(found, source)) return { path, sent: false };
+    if (found && isUsable(found)) return { path, sent: false };
     faultPoint("blob-write");
     try {
       await backend.write(path, source, { expect: found?.rev ?? "absent", ...options });
@@ -165,6 +180,11 @@ function isWhole(found: RemoteFile, source: BlobSource): boolean {
   if (found.size !== source.size) return false;
   const checksum = found.checksums?.find((other) => other.kind === "sha256");
   return checksum === undefined || checksum.value === source.sha256;
+}
+
+/** True when no collector takes it soon. Where a server does not tell ages none takes it at all. */
+function isYoung({ modifiedMs }: RemoteFile, nowMs: number): boolean {
+  return modifiedMs === undefined || (modifiedMs > nowMs - REUSE_MS && modifiedMs < nowMs + AHEAD_MS);
 }
 
 async function openBlob(backend: Backend, sha256: string, options: SnapshotOptions): Promise<BlobBody> {

@@ -2,6 +2,7 @@ import { BackendError, NotFoundError, StaleError } from "../backends/errors.ts";
 import { capList } from "../lib/cap-list.ts";
 import { snapshotName } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
+import { forEachLimit } from "../lib/limits.ts";
 import { fromBytes, toBytes } from "../lib/streams.ts";
 import type { SnapshotOptions } from "./blob-store.ts";
 import { listNames, loadManifest, manifestPath, type SnapshotRoom } from "./list.ts";
@@ -21,21 +22,32 @@ export interface CreatedSnapshot {
   readonly timestamp: string;
 }
 
+export interface CreateOptions extends SnapshotOptions {
+  /**
+   * Gives one body to `store` again: only snapshots that were forgotten meanwhile named it, so it may be collected.
+   * Left out, such a snapshot fails and the next attempt stores what it needs.
+   */
+  readonly storeAgain?: (sha256: string) => Promise<void>;
+}
+
 /**
  * Writes the manifest of a new blobs snapshot: one guarded request, more only while its name on the one-second grid
  * is taken. With `atMs`, making it again from the same facts finds the first one. Every body must have been stored
- * before, or this throws and writes nothing.
+ * before, or this throws and writes nothing. One more request looks whether the snapshot that we rely on for bodies of
+ * earlier runs is still there: seen after ours is, no collector can have missed both.
  */
 export async function createSnapshot(
   room: SnapshotRoom,
   snapshot: NewSnapshot,
-  options: SnapshotOptions = {},
+  options: CreateOptions = {},
 ): Promise<CreatedSnapshot> {
   requireStored(room, snapshot);
+  const relied = new Set([...snapshot.files.values()].filter((sha256) => room.blobs.isReferenced(sha256)));
   const startMs = snapshot.atMs ?? room.clock.now();
   for (let second = 0; second < MAX_NAMES; second++) {
     const manifest = manifestOf(snapshot, snapshotName(startMs + second * 1000));
     if (!(await writeManifest(room, manifest, options))) continue;
+    await secureBodies(room, manifest.timestamp, relied, options);
     room.blobs.reference(manifest.files.values());
     return { timestamp: manifest.timestamp };
   }
@@ -89,6 +101,55 @@ async function learnFromNewest(room: SnapshotRoom, options: SnapshotOptions): Pr
     // Vanished since it was listed: nothing to learn from it.
     if (!(error instanceof NotFoundError)) throw error;
   }
+}
+
+/** Stores again what was relied on and is named by no snapshot but the new one `own` any more. */
+async function secureBodies(
+  room: SnapshotRoom,
+  own: string,
+  relied: ReadonlySet<string>,
+  { storeAgain, ...options }: CreateOptions,
+): Promise<void> {
+  if (relied.size === 0 || (await hasWitness(room, own, relied, options))) return;
+  await listNames(room, { ...options, except: own });
+  const shaken = [...relied].filter((sha256) => !room.blobs.isStored(sha256));
+  if (shaken.length === 0) return;
+  if (storeAgain === undefined) {
+    throw new BackendError(
+      `cannot finish the snapshot "${own}": other snapshots that held ${shaken.length} of its files were deleted meanwhile`,
+      { class: "TRANSIENT", hint: "Run it again." },
+    );
+  }
+  await forEachLimit(shaken, room.workers, storeAgain, options);
+}
+
+/** True when snapshots that are still there hold all of these bodies. One request, or two. */
+export async function surelyHolds(
+  room: SnapshotRoom,
+  sha256s: Iterable<string>,
+  options: SnapshotOptions = {},
+): Promise<boolean> {
+  const asked = new Set(sha256s);
+  const areHeld = (): boolean => [...asked].every((sha256) => room.blobs.holds(sha256));
+  if (!areHeld()) return false;
+  if (asked.size === 0 || (await hasWitness(room, undefined, asked, options))) return true;
+  await listNames(room, options);
+  return areHeld();
+}
+
+/** True when the newest other snapshot that we know names all of `relied` and is still there. */
+async function hasWitness(
+  room: SnapshotRoom,
+  own: string | undefined,
+  relied: ReadonlySet<string>,
+  options: SnapshotOptions,
+): Promise<boolean> {
+  const name = room.cache.names("blobs").findLast((other) => other !== own);
+  if (name === undefined) return false;
+  const named = new Set(room.cache.manifest(name)?.files.values() ?? []);
+  for (const sha256 of relied) if (!named.has(sha256)) return false;
+  const file = await room.backend.stat(manifestPath(name), options);
+  return file !== undefined && room.cache.isCurrent(name, file);
 }
 
 function requireStored(room: SnapshotRoom, snapshot: NewSnapshot): void {

@@ -41,12 +41,18 @@ export function fullFolder(timestamp: string): RelPath {
   return relPath(`${SNAPSHOTS_FOLDER}/${timestamp}`);
 }
 
+export interface ListNamesOptions extends SnapshotOptions {
+  /** A snapshot that is being made: what it names does not count as named yet. */
+  readonly except?: string;
+}
+
 /**
  * All snapshots, oldest first, by one shallow listing. A timestamp that has both forms is a blobs snapshot. When snapshots
  * that we knew are gone their bodies may be collected at any time, so what only they named is forgotten here.
  */
-export async function listNames(room: SnapshotRoom, options: SnapshotOptions = {}): Promise<readonly SnapshotName[]> {
-  const listing = await room.backend.list(SNAPSHOTS_FOLDER, { shallow: true, ...options });
+export async function listNames(room: SnapshotRoom, options: ListNamesOptions = {}): Promise<readonly SnapshotName[]> {
+  const { except, ...call } = options;
+  const listing = await room.backend.list(SNAPSHOTS_FOLDER, { shallow: true, ...call });
   const names = new Map<string, SnapshotName>();
   for (const folder of listing.folders) {
     const timestamp = nameOf(folder);
@@ -58,9 +64,22 @@ export async function listNames(room: SnapshotRoom, options: SnapshotOptions = {
       names.set(timestamp, { format: "blobs", timestamp, file });
     }
   }
-  forgetVanished(room, names);
+  forgetVanished(room, names, except);
   room.cache.setLastLook(room.clock.now());
   return [...names.values()].sort((a, b) => comparePaths(a.timestamp, b.timestamp));
+}
+
+/** Like {@link listNames}, and throws BackendError where there are none because the remote folder itself is missing. */
+export async function listNamesToShow(
+  room: SnapshotRoom,
+  options: SnapshotOptions = {},
+): Promise<readonly SnapshotName[]> {
+  const names = await listNames(room, options);
+  if (names.length > 0 || (await room.backend.list("", { shallow: true, ...options })).exists) return names;
+  throw new BackendError("cannot list the snapshots: the remote folder is missing", {
+    class: "TRANSIENT",
+    hint: "If it was moved or its disk is not mounted, bring it back; if it was never made, run claude-mirror auth.",
+  });
 }
 
 /**
@@ -71,7 +90,15 @@ export async function listSnapshots(
   room: SnapshotRoom,
   options: SnapshotOptions = {},
 ): Promise<readonly SnapshotInfo[]> {
-  const names = await listNames(room, options);
+  return describeNames(room, await listNamesToShow(room, options), options);
+}
+
+/** What the snapshots of a listing say about themselves, newest first; as {@link listSnapshots}. */
+export async function describeNames(
+  room: SnapshotRoom,
+  names: readonly SnapshotName[],
+  options: SnapshotOptions = {},
+): Promise<readonly SnapshotInfo[]> {
   const infos: SnapshotInfo[] = [];
   const look = async (name: SnapshotName): Promise<void> => {
     const info =
@@ -96,6 +123,18 @@ export async function fetchManifest(
   room.cache.put(parsed.manifest, opened.file.racy ? { ...opened.file, rev: "" } : opened.file);
   room.blobs.reference(parsed.manifest.files.values());
   return parsed;
+}
+
+/** Reads any file as a manifest, one request, and remembers nothing. Throws as {@link fetchManifest}. */
+export async function readManifest(
+  room: SnapshotRoom,
+  path: RelPath,
+  options: SnapshotOptions = {},
+): Promise<ParsedManifest> {
+  const { body } = await room.backend.read(path, options);
+  const text = await textOf(body, options);
+  if (text === undefined) return { kind: "unreadable", reason: "it is not UTF-8 text" };
+  return parseManifest(text, nameOf(path));
 }
 
 /** The manifest from the cache, or else from the remote. Throws as {@link fetchManifest}. */
@@ -154,19 +193,27 @@ async function blobsInfo(
   }
 }
 
-function forgetVanished(room: SnapshotRoom, names: ReadonlyMap<string, SnapshotName>): void {
+function forgetVanished(
+  room: SnapshotRoom,
+  names: ReadonlyMap<string, SnapshotName>,
+  except: string | undefined,
+): void {
   for (const name of room.cache.names("full")) {
     if (names.get(name)?.format !== "full") room.cache.drop(name, "full");
   }
-  const cached = room.cache.names("blobs");
-  const vanished = cached.filter((name) => names.get(name)?.format !== "blobs");
-  if (vanished.length === 0) return;
-  for (const name of vanished) room.cache.drop(name, "blobs");
-  const remaining = new Set<string>();
+  const vanished: string[] = [];
+  const remaining: string[] = [];
   for (const name of room.cache.names("blobs")) {
-    for (const sha256 of room.cache.manifest(name)?.files.values() ?? []) remaining.add(sha256);
+    if (name !== except) (names.get(name)?.format === "blobs" ? remaining : vanished).push(name);
   }
-  room.blobs.retain(remaining);
+  if (vanished.length === 0) return;
+  const named = new Set<string>();
+  for (const name of remaining) {
+    for (const sha256 of room.cache.manifest(name)?.files.values() ?? []) named.add(sha256);
+  }
+  // In this order: after a kill between the two the next listing finds the same names vanished.
+  room.blobs.retain(named);
+  for (const name of vanished) room.cache.drop(name, "blobs");
 }
 
 async function textOf(body: ReadableStream<Uint8Array>, options: SnapshotOptions): Promise<string | undefined> {

@@ -35,6 +35,13 @@ export interface ManifestCache {
   /** `file` is the manifest as the remote lists it; left out for a full snapshot, whose marker is known by name alone. */
   info(name: string, file?: RemoteFile): SnapshotInfo | undefined;
   manifest(name: string, file?: RemoteFile): BlobsManifest | undefined;
+  /** True when the cached manifest is the one that `file` describes. */
+  isCurrent(name: string, file: RemoteFile): boolean;
+  /**
+   * Every digest that the manifest names, some more than once. Undefined unless the cached one surely is the listed
+   * version (an equal size is not enough) and all of it could be used.
+   */
+  digests(name: string, file: RemoteFile): Iterable<string> | undefined;
   /** The digest of one path (undefined when the snapshot lacks it), or "unknown" when this is not in the cache. */
   digestOf(name: string, file: RemoteFile, path: RelPath): string | undefined | "unknown";
   /** `text` is the manifest as `formatManifest` spells it, where the caller has it at hand. */
@@ -44,6 +51,9 @@ export interface ManifestCache {
   /** When the names on the remote were last listed, milliseconds since 1970. */
   lastLook(): number | undefined;
   setLastLook(ms: number): void;
+  /** Full snapshots whose deletion this machine has begun and not finished. */
+  forgetting(): readonly string[];
+  setForgetting(names: readonly string[]): void;
 }
 
 /** Where the cache is in a project's state folder. */
@@ -61,6 +71,7 @@ export function cachedSnapshotNames(stateFolder: string): readonly string[] {
 export function openManifestCache(folder: string): ManifestCache {
   const fileOf = (name: string, format: SnapshotFormat): string => join(folder, `${name}.${format}`);
   const lookFile = join(folder, "last-look");
+  const forgettingFile = join(folder, "forgetting");
   return {
     names: (format) => listNames(folder, `.${format}`),
     info: (name, file) => {
@@ -73,6 +84,15 @@ export function openManifestCache(folder: string): ManifestCache {
       if (parsed?.kind !== "ok") return undefined;
       const { problem } = found?.header.info ?? {};
       return problem === undefined ? parsed.manifest : { ...parsed.manifest, problem };
+    },
+    isCurrent(name, file) {
+      const header = readHeader(fileOf(name, "blobs"));
+      return header !== undefined && isCurrent(header, file);
+    },
+    digests(name, file) {
+      const found = readEntry(fileOf(name, "blobs"), file);
+      if (found?.header.rev !== file.rev || found.header.info.problem !== undefined) return undefined;
+      return digestsIn(found.body);
     },
     digestOf(name, file, path) {
       const found = readEntry(fileOf(name, "blobs"), file);
@@ -89,6 +109,12 @@ export function openManifestCache(folder: string): ManifestCache {
     putFull: (info) => store(fileOf(info.timestamp, "full"), { rev: null, size: 0, info }, ""),
     drop: (name, format) => fs.rmSync(fileOf(name, format), { force: true }),
     lastLook: () => Number(readText(lookFile) || Number.NaN) || undefined,
+    forgetting: () => (readText(forgettingFile) ?? "").split("\n").filter((name) => name !== ""),
+    setForgetting(names) {
+      faultPoint("forget-intent");
+      if (names.length > 0) writeQuietly(forgettingFile, names.join("\n"));
+      else fs.rmSync(forgettingFile, { force: true });
+    },
     setLastLook: (ms) => writeQuietly(lookFile, String(ms)),
   };
 }
@@ -137,6 +163,11 @@ function readEntry(file: string, remote: RemoteFile | undefined): Entry | undefi
   if (!header || (remote && !isCurrent(header, remote)) || header.digest !== hashBytes("sha256", body))
     return undefined;
   return { header, body };
+}
+
+/** The digests in a body that `formatManifest` wrote, several times faster than parsing it: no text in it holds a bare quote. */
+function* digestsIn(body: string): Generator<string> {
+  for (const [, sha256 = ""] of body.matchAll(/": "([0-9a-f]{64})"/g)) yield sha256;
 }
 
 function parseHeader(line: string): Header | undefined {

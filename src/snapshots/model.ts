@@ -1,3 +1,4 @@
+import type { Rev } from "../backends/types.ts";
 import type { RelPath } from "../lib/path.ts";
 
 export type SnapshotFormat = "blobs" | "full";
@@ -116,4 +117,79 @@ export interface NewSnapshot {
   readonly message?: string | null;
   /** When it was begun, milliseconds since 1970; now when left out. */
   readonly atMs?: number;
+}
+
+/** Which snapshots `forget` is asked to delete. */
+export type ForgetSelector =
+  | { readonly kind: "timestamps"; readonly timestamps: readonly string[] }
+  /** Older than this moment, milliseconds since 1970. */
+  | { readonly kind: "before"; readonly beforeMs: number }
+  | { readonly kind: "keep-last"; readonly count: number }
+  /** Those of the last so many times 24 hours stay. */
+  | { readonly kind: "keep-days"; readonly days: number };
+
+/** What `prune` keeps: the union of all rules given. */
+export interface PrunePolicy {
+  readonly keepLast?: number;
+  readonly keepDaily?: number;
+  readonly keepWeekly?: number;
+  readonly keepMonthly?: number;
+  readonly keepYearly?: number;
+  /** Tagged snapshots are treated like the others instead of being kept whatever the rules say. */
+  readonly includeTagged?: boolean;
+}
+
+/** Which snapshots would go. Every list is newest first. */
+export interface RetentionPlan {
+  readonly remove: readonly SnapshotInfo[];
+  readonly keep: readonly SnapshotInfo[];
+  /** Those of `keep` that only their tag protects. */
+  readonly tagged: readonly SnapshotInfo[];
+  /** Those of `keep` that cannot be judged: their manifest is unreadable or their marker is missing. */
+  readonly unreadable: readonly SnapshotInfo[];
+}
+
+/** A retention plan with what it saw of the remote. */
+export interface ForgetPlan extends RetentionPlan {
+  /** Version of each blobs manifest in `remove`, by timestamp: another one is not deleted. */
+  readonly revs: ReadonlyMap<string, Rev>;
+  /** Those of `remove` whose deletion an earlier run began. */
+  readonly unfinished: readonly string[];
+}
+
+export interface ForgetOutcome {
+  readonly timestamp: string;
+  readonly format: SnapshotFormat;
+  /** `gone`: somebody else had deleted it. */
+  readonly status: "forgotten" | "gone" | "failed";
+  readonly error?: string;
+}
+
+/** A blob that no snapshot names. */
+export interface UnusedBlob {
+  readonly sha256: string;
+  readonly rev: Rev;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What `gc` would delete. */
+export interface GcPlan {
+  readonly graceMs: number;
+  /** Unused and old enough. */
+  readonly candidates: readonly UnusedBlob[];
+  /** Unused, and kept for now. */
+  readonly held: readonly UnusedBlob[];
+  /** When the last of `held` is old enough, milliseconds since 1970; null when there is none or an age is unknown. */
+  readonly heldUntilMs: number | null;
+  readonly manifests: number;
+  /** Blobs in the store. */
+  readonly blobs: number;
+}
+
+export interface GcReport {
+  readonly deleted: readonly UnusedBlob[];
+  /** Candidates that a snapshot came to name, or that were written again, since the plan was made. */
+  readonly spared: readonly UnusedBlob[];
+  readonly failed: readonly { readonly sha256: string; readonly error: string }[];
 }

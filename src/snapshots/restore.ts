@@ -183,7 +183,7 @@ function openBody(run: Run, item: RestoreItem): Promise<BlobBody> {
 
 /** A damaged or missing blob is forgotten, so that it is looked at again before it is relied on. */
 function explained(run: Run, item: RestoreItem, error: unknown): unknown {
-  if (error instanceof DamagedBlobError && item.sha256 !== null) run.room.blobs.forget(item.sha256);
+  if (error instanceof DamagedBlobError && item.sha256 !== null) run.room.blobs.forget(new Set([item.sha256]));
   if (!(error instanceof NotFoundError)) return error;
   const what = item.sha256 === null ? "its copy" : `its content ${item.sha256.slice(0, 12)}`;
   return new NotFoundError(`cannot restore "${item.path}": ${what} is missing on the remote`, { cause: error });

@@ -3,12 +3,33 @@ import type { Backend } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { RelPath } from "../lib/path.ts";
 import { type BlobBody, type BlobSource, openBlobStore, type SnapshotOptions, type StoredBlob } from "./blob-store.ts";
-import { type CreatedSnapshot, createSnapshot, prepareToStore, unstoredBlobs } from "./create.ts";
+import {
+  type CreatedSnapshot,
+  type CreateOptions,
+  createSnapshot,
+  prepareToStore,
+  surelyHolds,
+  unstoredBlobs,
+} from "./create.ts";
+import { executeForget, surveyForget } from "./forget.ts";
+import { executeGc, type GcOptions, planGc } from "./gc.ts";
 import { fileHistory } from "./history.ts";
 import { inspectSnapshot } from "./inspect.ts";
 import { listSnapshots, type SnapshotRoom } from "./list.ts";
 import { manifestCacheFolder, openManifestCache } from "./manifest-cache.ts";
-import type { History, Inspection, NewSnapshot, RestorePlan, RestoreReport, SnapshotInfo } from "./model.ts";
+import type {
+  ForgetOutcome,
+  ForgetPlan,
+  GcPlan,
+  GcReport,
+  History,
+  Inspection,
+  NewSnapshot,
+  RestorePlan,
+  RestoreReport,
+  RetentionPlan,
+  SnapshotInfo,
+} from "./model.ts";
 import { executeRestore, type RestoreOptions } from "./restore.ts";
 import { planRestore } from "./restore-plan.ts";
 
@@ -25,6 +46,8 @@ export interface SnapshotDeps {
 export interface SnapshotService {
   /** True when a snapshot surely keeps this content, so that replacing a local file that has it loses nothing. */
   holds(sha256: string): boolean;
+  /** `holds` for all of these, with a look at the remote: nobody has deleted the snapshots meanwhile. */
+  surelyHolds(sha256s: Iterable<string>, options?: SnapshotOptions): Promise<boolean>;
   /** Which of these digests must be given to `store` before `create` may name them. Usually without a request. */
   unstored(sha256s: Iterable<string>, options?: SnapshotOptions): Promise<readonly string[]>;
   /** Worth its two or three requests before some 16 bodies or more go to `store`. */
@@ -36,7 +59,7 @@ export interface SnapshotService {
   /** Opens one stored body, verified as it is read. */
   read(sha256: string, options?: SnapshotOptions): Promise<BlobBody>;
   /** Writes the manifest. Throws Error when a digest in it was neither stored nor known. */
-  create(snapshot: NewSnapshot, options?: SnapshotOptions): Promise<CreatedSnapshot>;
+  create(snapshot: NewSnapshot, options?: CreateOptions): Promise<CreatedSnapshot>;
   /** Newest first. */
   list(options?: SnapshotOptions): Promise<readonly SnapshotInfo[]>;
   inspect(timestamp: string, patterns: readonly string[], options?: SnapshotOptions): Promise<Inspection>;
@@ -49,6 +72,16 @@ export interface SnapshotService {
     options?: SnapshotOptions,
   ): Promise<RestorePlan>;
   executeRestore(plan: RestorePlan, options: RestoreOptions): Promise<RestoreReport>;
+  /** What `select` chooses to delete of all snapshots, with the versions that it saw. */
+  planForget(
+    select: (snapshots: readonly SnapshotInfo[]) => RetentionPlan,
+    options?: SnapshotOptions,
+  ): Promise<ForgetPlan>;
+  /** Deletes snapshots; their blobs stay for `gc`. */
+  forget(plan: ForgetPlan, options?: SnapshotOptions): Promise<readonly ForgetOutcome[]>;
+  /** Throws RefusedError "gc" when what is used cannot be told. */
+  planGc(options: GcOptions): Promise<GcPlan>;
+  gc(plan: GcPlan, options?: SnapshotOptions): Promise<GcReport>;
   /** Forgets what is known about the remote's blobs: for a remote that was emptied or replaced. */
   distrust(): void;
 }
@@ -65,11 +98,12 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     backend: deps.backend,
     clock: deps.clock,
     workers: deps.workers,
-    blobs: openBlobStore(deps.backend, folder),
+    blobs: openBlobStore(deps.backend, folder, { clock: deps.clock }),
     cache: openManifestCache(manifestCacheFolder(deps.stateFolder)),
   };
   return {
     holds: (sha256) => room.blobs.holds(sha256),
+    surelyHolds: (sha256s, options) => surelyHolds(room, sha256s, options),
     prepareToStore: (options) => prepareToStore(room, options),
     warm: (options) => room.blobs.warmFolders(options),
     store: (source, options) => room.blobs.store(source, options),
@@ -81,6 +115,10 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     history: (path, options) => fileHistory(room, path, options),
     planRestore: (timestamp, patterns, target, options) => planRestore(room, timestamp, patterns, target, options),
     executeRestore: (plan, options) => executeRestore(room, plan, options),
+    planForget: (select, options) => surveyForget(room, select, options),
+    forget: (plan, options) => executeForget(room, plan, options),
+    planGc: (options) => planGc(room, options),
+    gc: (plan, options) => executeGc(room, plan, options),
     distrust: () => room.blobs.distrust(),
   };
 }

@@ -31,8 +31,8 @@ export interface SnapshotLab {
 }
 
 export function snapshotLab(options: MemoryOptions = {}): SnapshotLab {
-  const store = options.store ?? memoryBackend(options).store;
   const clock = { ms: LAB_START, now: () => clock.ms, sleep: async () => {} };
+  const store = options.store ?? memoryBackend({ now: clock.now, ...options }).store;
   return openLab({ ...options, store }, store, clock, join(tempFolder("snapshots"), "state"));
 }
 

@@ -58,6 +58,12 @@ test("parseConfig: every default of the format", () => {
   expect(parse("project_path: /p")).toEqual({
     file: FILE,
     projectPath: "/p",
+    keepLast: 0,
+    keepDaily: 0,
+    keepWeekly: 0,
+    keepMonthly: 0,
+    keepYearly: 0,
+    autoPrune: false,
     backend: "googledrive",
     filePatterns: ["**/*.md"],
     excludePatterns: [],

@@ -112,6 +112,7 @@ test("createSnapshot: what another push costs does not grow with files or histor
   expect(next.spy.requests).toEqual([
     `write ${blobPath(sha256("version 10"))}`,
     "write _claude_mirror_snapshots/2026-11-20T17-41-16Z.json",
+    "stat _claude_mirror_snapshots/2026-11-20T17-41-11Z.json",
   ]);
 });
 
@@ -135,6 +136,7 @@ test("unstored: a new machine learns from the newest snapshot instead of sending
     `read ${manifestPath(FIRST)}`,
     `write ${blobPath(sha256("new"))}`,
     "write _claude_mirror_snapshots/2026-11-20T17-40-27Z.json",
+    `stat ${manifestPath(FIRST)}`,
   ]);
 });
 

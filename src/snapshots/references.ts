@@ -1,0 +1,127 @@
+import { BackendError, NotFoundError } from "../backends/errors.ts";
+import { SNAPSHOTS_FOLDER } from "../backends/layout.ts";
+import type { Listing, RemoteFile } from "../backends/types.ts";
+import { snapshotTime } from "../lib/clock.ts";
+import { RefusedError } from "../lib/errors.ts";
+import { forEachLimit } from "../lib/limits.ts";
+import { nameOf, type RelPath } from "../lib/path.ts";
+import type { SnapshotOptions } from "./blob-store.ts";
+import { type HashSet, hashSet } from "./hash-set.ts";
+import {
+  fetchManifest,
+  fullFolder,
+  META_NAME,
+  manifestPath,
+  readManifest,
+  type SnapshotRoom,
+  tolerated,
+} from "./list.ts";
+
+/** How often the manifests are listed anew because one of them vanished while they were read. */
+const MAX_ROUNDS = 5;
+
+/** Every digest that any manifest on the remote names. */
+export interface References {
+  /** Digests of manifests that are gone by now included: too many are harmless, too few are not. */
+  readonly named: HashSet;
+  /** Version of each manifest that is there, by path. */
+  readonly manifests: ReadonlyMap<RelPath, RemoteFile>;
+}
+
+/**
+ * Reads all manifests: every JSON file directly in the snapshots folder, whatever its name, and every one in a folder there that
+ * is not a full snapshot's. Only those that `known` lacks are read. Throws RefusedError "gc" when one cannot be read or
+ * there is none: then no blob can be called unused.
+ */
+export async function collectReferences(
+  room: SnapshotRoom,
+  known: References | undefined,
+  options: SnapshotOptions = {},
+): Promise<References> {
+  const named = known?.named ?? hashSet();
+  const read = new Map<RelPath, RemoteFile>(known?.manifests);
+  for (let round = 1; round <= MAX_ROUNDS; round++) {
+    const listed = await listManifests(room, options);
+    if (listed.length === 0) throw refusal("the remote has no snapshot manifest, so every blob would count as unused");
+    const fresh = listed.filter((file) => file.racy || read.get(file.path)?.rev !== file.rev);
+    const { vanished, unreadable } = await readAll(room, fresh, { named, read }, options);
+    if (unreadable.length > 0) throw refusal(unreadableText(unreadable));
+    if (vanished === 0) return { named, manifests: new Map(listed.map((file) => [file.path, file])) };
+  }
+  throw refusal("snapshots are being deleted by somebody else; run it again later");
+}
+
+async function listManifests(room: SnapshotRoom, options: SnapshotOptions): Promise<readonly RemoteFile[]> {
+  const top = await room.backend.list(SNAPSHOTS_FOLDER, { shallow: true, ...options });
+  const manifests = manifestsIn(top);
+  for (const folder of top.folders) {
+    if (snapshotTime(nameOf(folder)) !== undefined && folder === fullFolder(nameOf(folder))) continue;
+    const inside = await room.backend.list(folder, options);
+    if (inside.files.some((file) => file.path === `${folder}/${META_NAME}`)) continue;
+    manifests.push(...manifestsIn(inside));
+  }
+  return manifests;
+}
+
+function manifestsIn(listing: Listing): RemoteFile[] {
+  const odd = listing.unusable.find(({ name }) => isJson(name));
+  if (odd) throw refusal(unreadableText([`"${odd.name}": ${odd.reason}`]));
+  return listing.files.filter((file) => isJson(file.path));
+}
+
+function isJson(name: string): boolean {
+  return /\.json$/i.test(name);
+}
+
+interface Found {
+  readonly named: HashSet;
+  readonly read: Map<RelPath, RemoteFile>;
+}
+
+/** Adds what the manifests name. One that is not there any more is counted: the listing has to be made again. */
+async function readAll(
+  room: SnapshotRoom,
+  files: readonly RemoteFile[],
+  { named, read }: Found,
+  options: SnapshotOptions,
+): Promise<{ readonly vanished: number; readonly unreadable: readonly string[] }> {
+  let vanished = 0;
+  const unreadable: string[] = [];
+  await forEachLimit(
+    files,
+    room.workers,
+    async (file) => {
+      try {
+        const found = await digestsOf(room, file, options);
+        for (const sha256 of found) if (!named.has(sha256)) named.add(sha256);
+        read.set(file.path, file);
+      } catch (error) {
+        if (error instanceof NotFoundError) vanished++;
+        else unreadable.push(`"${file.path}": ${tolerated(error)}`);
+      }
+    },
+    options,
+  );
+  return { vanished, unreadable };
+}
+
+/** What one manifest names. Throws BackendError unless all of it can be used: an entry left out could name any blob. */
+async function digestsOf(room: SnapshotRoom, file: RemoteFile, options: SnapshotOptions): Promise<Iterable<string>> {
+  const timestamp = nameOf(file.path).replace(/\.json$/, "");
+  const listed = snapshotTime(timestamp) !== undefined && file.path === manifestPath(timestamp);
+  const cached = listed ? room.cache.digests(timestamp, file) : undefined;
+  if (cached) return cached;
+  const parsed = listed ? await fetchManifest(room, timestamp, options) : await readManifest(room, file.path, options);
+  const reason = parsed.kind === "unreadable" ? parsed.reason : parsed.manifest.problem;
+  if (parsed.kind === "ok" && reason === undefined) return parsed.manifest.files.values();
+  throw new BackendError(reason ?? "it cannot be used", { class: "FILE_REJECTED" });
+}
+
+function unreadableText(unreadable: readonly string[]): string {
+  const more = unreadable.length > 1 ? ` (and ${unreadable.length - 1} more)` : "";
+  return `a snapshot manifest cannot be read, so what it needs is not known: ${unreadable[0]}${more}. Nothing was deleted. If it stays so, restore it from a mirror, or give that snapshot up with claude-mirror forget TIMESTAMP`;
+}
+
+function refusal(why: string): RefusedError {
+  return new RefusedError("gc", `gc refuses to delete blobs: ${why}.`);
+}
