@@ -131,7 +131,7 @@ export function troubledBackend(inner: Backend, options: TroubleOptions): Troubl
         lastListings.set(world, fresh);
         // The call has been counted already.
         if (!plan.some(({ at: when, kind }) => kind === "stale-list" && when === at() - 1)) return fresh;
-        return old === undefined ? fresh : { ...old, ...(fresh.cursor && { cursor: fresh.cursor }) };
+        return old ?? fresh;
       },
     };
   }

@@ -184,7 +184,7 @@ function checkTruth(facts: Facts, result: RunResult): void {
   }
   if (result.dryRun && (effects.length > 0 || !sameFiles(before.local, after.local)) && quiet) lie("a dry run wrote");
   for (const path of result.uploaded) {
-    if (!effects.some((it) => it.path === path && it.verb === "write")) lie(`"${path}" was not uploaded`);
+    if (quiet && !effects.some((it) => it.path === path && it.verb === "write")) lie(`"${path}" was not uploaded`);
     if (quiet && after.remote.get(path)?.sha256 !== after.local.get(path)?.sha256)
       lie(`"${path}" differs after upload`);
   }

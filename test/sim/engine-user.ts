@@ -147,8 +147,9 @@ function makeRoom(world: World, client: Client, path: string): void {
 /** Somebody works on the remote itself, with another program. */
 export function handStep(world: World, random: Random, wish?: string): void {
   const { store } = world;
-  // On a server of coarse revs two writers in one tick are beyond anybody's sight.
-  world.skippedMs += 3 * store.tickMs;
+  // Two writers in one tick of a server's revs, or in one second of its answers' dates, are beyond anybody's sight.
+  const unseenMs = 3 * store.tickMs + 2000;
+  world.skippedMs += unseenMs;
   const present = [...remoteFiles(world).keys()];
   const path = (wish ??
     (present.length > 0 && random.below(2) === 0 ? random.pick(present) : random.pick(PATHS))) as RelPath;
@@ -167,7 +168,7 @@ export function handStep(world: World, random: Random, wish?: string): void {
   if (found) tellDestroyed(world, HAND, path, found.bytes);
   tellWritten(world, bytes);
   store.put(path, bytes);
-  world.skippedMs += 3 * store.tickMs;
+  world.skippedMs += unseenMs;
 }
 
 /** Drops user folders that hold nothing, where the remote does so. */
