@@ -1,6 +1,6 @@
 import { type BackendError, type ErrorClass, LocalFileError } from "../backends/errors.ts";
 import { redact } from "../lib/redact.ts";
-import { isSystemError, systemState } from "../lib/system-error.ts";
+import { isDiskFull, isSystemError, systemState } from "../lib/system-error.ts";
 
 /** What the process answers its caller (design 10). */
 export const EXIT = {
@@ -43,9 +43,14 @@ function classify(error: unknown): Failure {
   const known = BY_NAME[error.name];
   if (known) return withHint({ ...known, message: error.message || known.type }, error);
   if (error.name === "BackendError") return describeBackend(error as BackendError);
-  if (error instanceof LocalFileError) return { code: EXIT.failed, type: "local-file", message: error.message };
-  if (isSystemError(error)) return { code: EXIT.failed, type: "system", message: systemMessage(error) };
+  if (error instanceof LocalFileError) return { code: localCode(error), type: "local-file", message: error.message };
+  if (isSystemError(error)) return { code: localCode(error), type: "system", message: systemMessage(error) };
   return withHint({ code: EXIT.failed, type: "error", message: firstLine(error.message || error.name) }, error);
+}
+
+/** Somebody has to free space before anything else can help. */
+function localCode(error: Error): ExitCode {
+  return isDiskFull(error) ? EXIT.needsAction : EXIT.failed;
 }
 
 const BY_NAME: Readonly<Record<string, { readonly code: ExitCode; readonly type: string }>> = {

@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { faultPoint } from "./fault.ts";
 import { hasEnded, processTag } from "./process-identity.ts";
+import { isSystemError } from "./system-error.ts";
 
 /** Temporary files of ours begin so; sync never sees them and the next run removes old ones. */
 export const TEMP_PREFIX = ".claude_mirror_tmp_";
@@ -37,7 +38,8 @@ export interface AtomicWriteOptions {
 
 /**
  * Replaces `target` so that every reader, at every instant and after a crash, finds the old or the new content whole:
- * temporary file, fsync, rename, fsync of the folder (invariant I8). Creates missing folders.
+ * temporary file, fsync, rename, fsync of the folder (invariant I8). Creates missing folders. A system error names
+ * `target` as its path.
  */
 export function writeAtomic(target: string, content: string | Uint8Array, options: AtomicWriteOptions = {}): void {
   fs.mkdirSync(dirname(target), { recursive: true });
@@ -57,7 +59,7 @@ export function writeAtomic(target: string, content: string | Uint8Array, option
     fs.renameSync(temp, target);
   } catch (error) {
     fs.rmSync(temp, { force: true });
-    throw error;
+    throw isSystemError(error) ? Object.assign(error, { path: target }) : error;
   }
   if (options.durable !== false) fsyncFolder(dirname(target));
 }

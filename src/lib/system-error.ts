@@ -32,6 +32,12 @@ export function isSystemError(error: unknown): error is Error & { readonly code:
   return error instanceof Error && "code" in error && typeof error.code === "string" && /^E[A-Z0-9]+$/.test(error.code);
 }
 
+/** True for an error that goes away once somebody has freed space. */
+export function isDiskFull(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ENOSPC" || code === "EDQUOT";
+}
+
 /** The state that a system error tells, and what would help where that is known; the error's own words for any other. */
 export function systemState(error: unknown): string {
   if (!isSystemError(error)) return error instanceof Error ? error.message : String(error);

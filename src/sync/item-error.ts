@@ -1,5 +1,6 @@
 import { BackendError, LocalFileError, StaleError } from "../backends/errors.ts";
 import { redact } from "../lib/redact.ts";
+import { isDiskFull } from "../lib/system-error.ts";
 import { StalePlanError } from "./local-file.ts";
 import type { ItemError } from "./model.ts";
 
@@ -11,7 +12,7 @@ export function describeItemError(error: unknown): ItemError {
 
 function classify(error: unknown): ItemError {
   if (error instanceof StaleError || error instanceof StalePlanError) return { class: "STALE", message: error.message };
-  if (error instanceof LocalFileError) return { class: "LOCAL", message: error.message };
+  if (error instanceof LocalFileError) return { class: isDiskFull(error) ? "QUOTA" : "LOCAL", message: error.message };
   if (error instanceof BackendError) {
     return { class: error.class, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
   }

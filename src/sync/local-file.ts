@@ -4,6 +4,7 @@ import { LocalFileError } from "../backends/errors.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { fsyncFolder } from "../lib/fs.ts";
 import { joinUnder, parentOf, type RelPath } from "../lib/path.ts";
+import { systemState } from "../lib/system-error.ts";
 import type { FileStat } from "./model.ts";
 
 /** What the plan assumed about a local file no longer holds. Nothing was changed; the next run looks again. */
@@ -122,7 +123,7 @@ export function openLocalRoot(root: string): LocalRoot {
 export function asLocalError(error: unknown, attempted: string): unknown {
   const code = errorCode(error);
   if (code === undefined || !(error instanceof Error) || !("syscall" in error || code === "ENOSPC")) return error;
-  return new LocalFileError(`${attempted}: ${REASONS[code] ?? error.message}`, { code, cause: error });
+  return new LocalFileError(`${attempted}: ${REASONS[code] ?? systemState(error)}`, { code, cause: error });
 }
 
 export function errorCode(error: unknown): string | undefined {

@@ -270,7 +270,7 @@ test("execute: a full local disk stops what was not begun", async () => {
   });
   const done = await lab.run(actions, { backend: full, workers: 1 });
   expect(reads).toBe(1);
-  expect(done.items.map((item) => item.error?.class)).toEqual(["LOCAL", "LOCAL"]);
+  expect(done.items.map((item) => item.error?.class)).toEqual(["QUOTA", "QUOTA"]);
 });
 
 test("execute: a signal lets nothing new begin and what is done stays recorded", async () => {
