@@ -1,4 +1,4 @@
-import { expect } from "bun:test";
+import { expect, test } from "bun:test";
 import { BackendError, LocalFileError } from "../../src/backends/errors.ts";
 import type { Backend, Listing, ListOptions, RemoteFile } from "../../src/backends/types.ts";
 import { type RelPath, relPath } from "../../src/lib/path.ts";
@@ -53,4 +53,9 @@ export async function failsOnBody(promise: Promise<unknown>): Promise<void> {
   const error = await failure(promise);
   expect(error instanceof BackendError || error instanceof LocalFileError).toBe(true);
   if (error instanceof BackendError) expect(error.class).not.toBe("TRANSIENT");
+}
+
+/** `test`, or nothing at all where the storage has no such ability: what cannot be tested is no skipped test. */
+export function unless(lacking: boolean): (name: string, body: () => Promise<void>) => void {
+  return lacking ? () => undefined : (name, body) => test(name, body);
 }
