@@ -11,6 +11,7 @@ import { createFolders } from "./folders.ts";
 import { listFolder, propfind, statFile } from "./listing.ts";
 import { removeEmptyFolder } from "./remove-folder.ts";
 import { canonicalEtag, etagRev, isRacy, timedRev } from "./rev.ts";
+import { createSeen } from "./seen.ts";
 
 export interface WebdavBackendOptions {
   readonly connection: DavConnection;
@@ -24,7 +25,8 @@ export interface WebdavBackendOptions {
 export function createWebdavBackend(options: WebdavBackendOptions): Backend {
   const { connection, facts, clock } = options;
   const folders = createFolders(connection);
-  const remote: Remote = { connection, facts, folders, clock };
+  const seen = createSeen(clock);
+  const remote: Remote = { connection, facts, folders, clock, seen };
   return {
     kind: "webdav",
     can: capabilities(facts),
@@ -33,7 +35,11 @@ export function createWebdavBackend(options: WebdavBackendOptions): Backend {
       folders.learn(under, listing, listOptions);
       return listing;
     },
-    stat: (path, callOptions = {}) => statFile(connection, facts, path, callOptions),
+    async stat(path, callOptions = {}) {
+      const file = await statFile(connection, facts, path, callOptions);
+      if (file !== undefined) seen.note(file);
+      return file;
+    },
     read: (path, readOptions = {}) => readFile(remote, path, readOptions),
     write: (path, source, writeOptions) => writeFile(remote, path, source, writeOptions),
     remove: (path, writeOptions) => removeFile(remote, path, writeOptions),
@@ -85,6 +91,7 @@ async function readFile(remote: Remote, path: RelPath, options: ReadOptions): Pr
     if (options.expect !== undefined && file.rev !== options.expect) {
       throw new StaleError(`Could not read "${path}": it is another version`);
     }
+    remote.seen.note(file);
     return { file, body: checked(response.stream(), file, (error) => connection.broken(error, request)) };
   } catch (error) {
     await response

@@ -14,6 +14,7 @@ import { guardHeaders } from "./guard.ts";
 import { lookUp, statFile } from "./listing.ts";
 import { withLock } from "./lock.ts";
 import { canonicalEtag, etagRev } from "./rev.ts";
+import type { Seen } from "./seen.ts";
 
 /** What the changing verbs work with. */
 export interface Remote {
@@ -21,6 +22,7 @@ export interface Remote {
   readonly facts: ServerFacts;
   readonly folders: Folders;
   readonly clock: Clock;
+  readonly seen: Seen;
 }
 
 /** What the file systems below all common servers allow. */
@@ -224,7 +226,7 @@ async function guarded<T>(
       return change(guardHeaders(guard, options.method, fileUrl(remote.connection.root, path), expect));
     case "lock":
     case "lock-tagged":
-      await look(remote, path, options);
+      if (!remote.seen.isFresh(path, options.expect)) await look(remote, path, options);
       return withLock(remote.connection, path, { ...options, clock: remote.clock }, async (held) => {
         await look(remote, path, options);
         // Only what changes the locked file presents the lock.
