@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { BLOBS_FOLDER } from "../backends/layout.ts";
 import type { Backend, Listing } from "../backends/types.ts";
-import { releaseMemory } from "../lib/memory.ts";
+import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import { comparePaths, foldersOf, joinUnder, type RelPath } from "../lib/path.ts";
 import type { Base } from "./base.ts";
 import { sortedFiles } from "./join.ts";
@@ -52,7 +52,15 @@ export async function wholeViews(options: WholeViewsOptions): Promise<Views> {
 
 async function listWithEvents(options: WholeViewsOptions): Promise<Listing> {
   const { onEvent, signal, cache } = options;
-  const onCount = (files: number) => onEvent({ kind: "list", files, done: false });
+  let released = 0;
+  const onCount = (files: number) => {
+    // The scan goes on meanwhile: what both leave behind would add up.
+    if (files - released >= 2 * MANY_ITEMS) {
+      released = files;
+      releaseMemory(files);
+    }
+    onEvent({ kind: "list", files, done: false });
+  };
   const listing = await listRemote(await options.backend(), { file: options.listingFile, cache, onCount, signal });
   onEvent({ kind: "list", files: listing.files.length, done: true });
   return listing;
