@@ -17,7 +17,7 @@ export function piecesBetweenAnchors({ base, local, remote }: Texts): Piece[] {
   const remotePlaces = onlyPlaces(remote);
   const shared = [...onlyPlaces(base)].filter(([line]) => localPlaces.has(line) && remotePlaces.has(line));
   const inLocal = longestRise(shared.map(([line]) => localPlaces.get(line) as number));
-  const inRemote = longestRise(shared.map(([line]) => tlocalPlaces.get(line) as number));
+  const inRemote = longestRise(shared.map(([line]) => remotePlaces.get(line) as number));
   const pieces: Piece[] = [];
   const at = { base: 0, local: 0, remote: 0 };
   const openUpTo = (toBase: number, toLocal: number, toRemote: number) => {
@@ -27,7 +27,7 @@ export function piecesBetweenAnchors({ base, local, remote }: Texts): Piece[] {
   };
   shared.forEach(([line, place], rank) => {
     if (!inLocal.has(rank) || !inRemote.has(rank)) return;
-    const places = [place, localPlaces.get(line) as number, tlocalPlaces.get(line) as number] as const;
+    const places = [place, localPlaces.get(line) as number, remotePlaces.get(line) as number] as const;
     openUpTo(...places);
     pieces.push({ kind: "same", base: [line], local: [line], remote: [line] });
     [at.base, at.local, at.remote] = [places[0] + 1, places[1] + 1, places[2] + 1];
