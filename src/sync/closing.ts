@@ -4,10 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { parentOf, type RelPath } from "../lib/path.ts";
 import type { SentFile } from "./journal.ts";
-import { callOptions, judgeSent } from "./run-context.ts";
-
-/** So short a wait is worth it even for one file. */
-const SHORT_TICK_MS = 50;
+import { callOptions, compareRemote, judgeSent } from "./run-context.ts";
 
 /** Up to so many files are looked up one by one; more are found in listings. */
 const FEW = 8;
@@ -23,11 +20,13 @@ export interface Learned {
 
 /**
  * Finds the versions of uploads whose answers did not name them. Verified by size, checksums where there are any, and
- * a modification time not after the server's own clock in its answer. Throws what the backend throws.
+ * a modification time not after the server's own clock in its answer. Size and time cannot tell another writer's file of
+ * the same second from ours: a few files stay racy, so that the next run reads them once; many are believed, after a
+ * wait that lets every later write show in its rev. Throws what the backend throws.
  */
 export async function learnRevs(sent: ReadonlyMap<RelPath, SentFile>, options: LookOptions): Promise<Learned> {
-  const settled = await waitForTick(sent.size, options);
-  const found = sent.size <= FEW ? await lookUp(sent, options) : await listAll(sent, options);
+  const few = sent.size <= FEW;
+  const found = few ? await lookUp(sent, options) : await listAll(sent, options);
   const confirmed = new Map<RelPath, RemoteFile>();
   const damaged: RelPath[] = [];
   const unclear: RelPath[] = [];
@@ -36,7 +35,7 @@ export async function learnRevs(sent: ReadonlyMap<RelPath, SentFile>, options: L
     const verdict = judgeSent(one, file);
     if (verdict === "damaged") damaged.push(path);
     else if (verdict === "unclear" || file === undefined) unclear.push(path);
-    else confirmed.set(path, settled ? { ...file, racy: false } : file);
+    else confirmed.set(path, { ...file, racy: few && compareRemote(file, one) !== "equal" });
   }
   return { confirmed, damaged, unclear };
 }
@@ -46,17 +45,6 @@ export interface LookOptions {
   readonly workers: number;
   readonly clock: Clock;
   readonly signal?: AbortSignal;
-}
-
-/**
- * Waits until another write would show in the rev, so that the revs found now can be trusted. Not for a few files on a
- * server whose revs are slow: reading those once on the next run is cheaper than waiting for them.
- */
-async function waitForTick(files: number, { backend, clock, signal }: LookOptions): Promise<boolean> {
-  const tickMs = backend.can.revTickMs ?? 0;
-  if (tickMs > SHORT_TICK_MS && files <= FEW) return false;
-  if (tickMs > 0) await clock.sleep(tickMs, signal);
-  return true;
 }
 
 async function lookUp(sent: ReadonlyMap<RelPath, SentFile>, options: LookOptions): Promise<Map<RelPath, RemoteFile>> {
@@ -76,8 +64,10 @@ async function lookUp(sent: ReadonlyMap<RelPath, SentFile>, options: LookOptions
 
 /** One listing of everything, or of each folder that was sent to where everything would cost one for every folder. */
 async function listAll(sent: ReadonlyMap<RelPath, SentFile>, options: LookOptions): Promise<Map<RelPath, RemoteFile>> {
-  const { backend, workers } = options;
+  const { backend, workers, clock, signal } = options;
   const call = callOptions(options);
+  const tickMs = backend.can.revTickMs ?? 0;
+  if (tickMs > 0) await clock.sleep(tickMs, signal);
   const found = new Map<RelPath, RemoteFile>();
   const keep = ({ files }: Listing) => {
     for (const file of files) if (sent.has(file.path)) found.set(file.path, file);

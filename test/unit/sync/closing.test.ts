@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Backend, RemoteFile, Rev } from "../../../src/backends/types.ts";
+import type { Backend, Checksum, RemoteFile, Rev } from "../../../src/backends/types.ts";
 import { relPath } from "../../../src/lib/path.ts";
 import { learnRevs } from "../../../src/sync/closing.ts";
 import type { SentFile } from "../../../src/sync/journal.ts";
@@ -10,10 +10,10 @@ interface Look {
 }
 
 /** Looks for `count` uploads on a remote whose revs can repeat within `tickMs` and that calls all of them racy. */
-async function lookFor(count: number, tickMs: number): Promise<Look> {
+async function lookFor(count: number, tickMs: number, checksums: readonly Checksum[] = []): Promise<Look> {
   const files = Array.from({ length: count }, (_, i): RemoteFile => {
     const path = relPath(`f${i}.md`);
-    return { path, size: 3, rev: `r${i}` as Rev, racy: true, id: path, nativeHash: "h", modifiedMs: 1000 };
+    return { path, size: 3, rev: `r${i}` as Rev, racy: true, id: path, nativeHash: "h", modifiedMs: 1000, checksums };
   });
   const slept: number[] = [];
   const backend = {
@@ -31,20 +31,22 @@ async function lookFor(count: number, tickMs: number): Promise<Look> {
   return { slept, learned: await learnRevs(sent, { backend, clock, workers: 4 }) };
 }
 
-test("learnRevs: a short tick is waited out, so that the revs found are trusted", async () => {
-  const { slept, learned } = await lookFor(1, 20);
-  expect(slept).toEqual([20]);
-  expect([...learned.confirmed.values()].map(({ racy }) => racy)).toEqual([false]);
+test("learnRevs: many files are believed once the tick has passed in which another write would not show", async () => {
+  for (const tickMs of [20, 2000]) {
+    const { slept, learned } = await lookFor(30, tickMs);
+    expect(slept).toEqual([tickMs]);
+    expect([...learned.confirmed.values()].some(({ racy }) => racy)).toBe(false);
+  }
 });
 
-test("learnRevs: a long tick is waited out for many files, which would all be read again otherwise", async () => {
-  const { slept, learned } = await lookFor(30, 2000);
-  expect(slept).toEqual([2000]);
-  expect([...learned.confirmed.values()].some(({ racy }) => racy)).toBe(false);
-});
-
-test("learnRevs: for a few files a long tick is not waited out, and they stay racy", async () => {
-  const { slept, learned } = await lookFor(3, 2000);
+test("learnRevs: a few files that only size and time vouch for stay racy, for they may be another writer's", async () => {
+  const { slept, learned } = await lookFor(3, 20);
   expect(slept).toEqual([]);
+  expect(learned.confirmed.size).toBe(3);
   expect([...learned.confirmed.values()].every(({ racy }) => racy)).toBe(true);
+});
+
+test("learnRevs: the server's checksum settles whose file it is", async () => {
+  const { learned } = await lookFor(3, 20, [{ kind: "sha256", value: "s" }]);
+  expect([...learned.confirmed.values()].some(({ racy }) => racy)).toBe(false);
 });
