@@ -8,8 +8,9 @@ export async function askConflict(ctx: CommandContext, question: ConflictQuestio
   let draft: Uint8Array | undefined;
   for (;;) {
     const message = conflictLines(question, ctx.err.style, ctx.err.columns).join("\n");
-    const flag = "--strategy keep-local|keep-remote|keep-both|skip";
+    const flag = "--strategy merge|keep-local|keep-remote|keep-both|skip";
     const key = await ctx.ask.key({ message, flag, keys: conflictKeys(question) });
+    if (key === "m") return { kind: "content", bytes: new TextEncoder().encode(question.merge?.text) };
     if (key === "l") return { kind: "keep-local" };
     if (key === "d") return { kind: "keep-remote" };
     if (key === "b") return { kind: "keep-both" };

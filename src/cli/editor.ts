@@ -16,7 +16,7 @@ const MIDDLE = "=======";
 const THEIRS = ">>>>>>> DRIVE";
 
 /**
- * Opens both versions with conflict markers (reference 1.16) in `$EDITOR`, then `$VISUAL`, then `vi`; arguments in the
+ * Opens the merge of both versions, or both with conflict markers (reference 1.16), in `$EDITOR`, then `$VISUAL`, then `vi`; arguments in the
  * variable work (`code --wait`). `draft` is what an earlier visit left unfinished and is opened in their place. Returns what
  * was saved, or undefined, after saying why, when the editor failed.
  */
@@ -28,7 +28,7 @@ export async function editConflict(
   const folder = mkdtempSync(join(tmpdir(), "claude_mirror_merge_"));
   try {
     const file = join(folder, `merge${extname(question.path) || ".md"}`);
-    writeFileSync(file, draft ?? markedText(question), { mode: 0o600 });
+    writeFileSync(file, draft ?? question.merge?.text ?? markedText(question), { mode: 0o600 });
     const editor = ctx.env["EDITOR"] || ctx.env["VISUAL"] || "vi";
     const code = await runEditor(editor, file);
     if (code !== 0) {

@@ -5,6 +5,7 @@ import { joinUnder, type RelPath } from "../lib/path.ts";
 import { toBytes } from "../lib/streams.ts";
 import { asLocalError, fileStat, openLocalRoot, requireUnchanged, StalePlanError } from "../sync/local-file.ts";
 import type { Look } from "../sync/look.ts";
+import { holdsMarkers, mergeLines, mergeTexts } from "../sync/merge.ts";
 import type { Conflict, Plan, Row, Strategy } from "../sync/model.ts";
 import type { ConflictAnswer, ConflictQuestion } from "./model.ts";
 import type { Parts } from "./parts.ts";
@@ -22,8 +23,8 @@ export async function settleConflicts(
   request: RunRequest,
   { plan, look }: { readonly plan: Plan; readonly look: Look },
 ): Promise<Plan> {
-  const { ask } = request;
-  if (ask === undefined || request.strategy !== undefined || plan.conflicts.length === 0) return plan;
+  const ask = answersOf(request);
+  if (ask === undefined || plan.conflicts.length === 0) return plan;
   const answers = new Map<RelPath, Strategy>();
   for (const conflict of plan.conflicts) {
     try {
@@ -38,18 +39,71 @@ export async function settleConflicts(
   return parts.sync.plan(look, { mode: request.mode, settle: ({ path }) => answers.get(path) ?? "skip" });
 }
 
+/** Who settles the conflicts one by one; nobody where the plan has done it already. */
+function answersOf({ strategy, ask }: RunRequest): RunRequest["ask"] {
+  if (strategy === undefined) return ask;
+  return strategy === "merge" ? async (question) => cleanMerge(question) : undefined;
+}
+
+function cleanMerge({ merge }: ConflictQuestion): ConflictAnswer {
+  if (merge?.kind !== "clean") return { kind: "skip" };
+  return { kind: "content", bytes: new TextEncoder().encode(merge.text) };
+}
+
 function concernsOneFile(error: unknown): boolean {
   if (error instanceof BackendError) return error.class === "FILE_REJECTED" || error.class === "UNKNOWN";
   return error instanceof StalePlanError || (error instanceof LocalFileError && error.code !== "ENOSPC");
 }
 
-async function questionOf(parts: Parts, { path, kind, row }: Conflict): Promise<ConflictQuestion> {
+/** Reads both sides, and what they agreed on last where it is needed and known. */
+export async function questionOf(
+  parts: Parts,
+  { path, kind, row }: Conflict,
+): Promise<ConflictQuestion & { readonly base?: string }> {
   const { local, remote } = row;
   const sizes = [local.kind === "file" ? local.stat.size : 0, remote.kind === "file" ? remote.file.size : 0];
   const shown = Math.max(...sizes) <= MOST_SHOWN;
   const here = local.kind === "file" ? (shown ? readHere(parts, path) : NOT_SHOWN) : undefined;
   const there = remote.kind === "file" ? (shown ? await readRemote(parts, remote.file) : NOT_SHOWN) : undefined;
-  return { path, kind, local: here, remote: there, binary: !shown || isBinary(here) || isBinary(there) };
+  const binary = !shown || isBinary(here) || isBinary(there);
+  const question = { path, kind, local: here, remote: there, binary };
+  if (binary || here === undefined || there === undefined) return question;
+  const base = await readBase(parts, row.base?.sha256);
+  const merge = mergeOf(path, { base, local: textOf(here), remote: textOf(there) });
+  return { ...question, ...(base !== undefined && { base }), ...(merge !== undefined && { merge }) };
+}
+
+/** Logs of one JSON value a line are only appended to, so both sides' lines count; other texts need their base. */
+function mergeOf(
+  path: RelPath,
+  { base, local, remote }: { readonly base: string | undefined; readonly local: string; readonly remote: string },
+): ConflictQuestion["merge"] {
+  if (path.endsWith(".jsonl")) return notMarked({ kind: "clean", text: mergeLines({ local, remote }) });
+  return base === undefined ? undefined : notMarked(mergeTexts({ base, local, remote }));
+}
+
+/** Markers that one side brought along are for a person to take out. */
+function notMarked(merge: NonNullable<ConflictQuestion["merge"]>): ConflictQuestion["merge"] {
+  return holdsMarkers(merge.text) ? { kind: "conflict", text: merge.text } : merge;
+}
+
+/** The agreed content from the stored blobs; undefined when none holds it or it is no text. */
+async function readBase(parts: Parts, sha256: string | undefined): Promise<string | undefined> {
+  if (sha256 === undefined || parts.deps.config.snapshotFormat !== "blobs") return undefined;
+  const { signal } = parts.deps;
+  try {
+    const { body } = await (await parts.snapshots()).read(sha256, { signal });
+    const bytes = await toBytes(body, { limit: MOST_SHOWN, signal });
+    return isBinary(bytes) ? undefined : textOf(bytes);
+  } catch (error) {
+    if (concernsOneFile(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Everything in it, a byte order mark too. */
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
 const NOT_SHOWN = new Uint8Array();
@@ -111,7 +165,7 @@ function putMerge(parts: Parts, { path, local }: Row, bytes: Uint8Array): string
     const target = local.kind === "file" ? root.fileToReplace(path) : root.fileToCreate(path);
     requireUnchanged(target, path, local.kind === "file" ? local.stat : "absent");
     if (local.kind === "file") {
-      parts.trash.keepCopy(target, { path, reason: "replaced by the edited merge of a conflict" });
+      parts.trash.keepCopy(target, { path, reason: "replaced by the merge of a conflict" });
     }
     writeAtomic(target, bytes);
     return target;

@@ -111,12 +111,14 @@ export interface ConflictQuestion {
   readonly local: Uint8Array | undefined;
   readonly remote: Uint8Array | undefined;
   readonly binary: boolean;
+  /** Both edits in one text, where both sides are text and what they agreed on last is known; "conflict": with markers. */
+  readonly merge?: { readonly kind: "clean" | "conflict"; readonly text: string };
 }
 
 export type ConflictAnswer =
   | { readonly kind: "keep-local" }
   | { readonly kind: "keep-remote" }
   | { readonly kind: "keep-both" }
-  /** What the editor left: becomes the file on both sides. */
+  /** What the editor left, or the merge: becomes the file on both sides. */
   | { readonly kind: "content"; readonly bytes: Uint8Array }
   | { readonly kind: "skip" };

@@ -18,7 +18,8 @@ export interface RunRequest {
   readonly files: readonly string[];
   readonly dryRun: boolean;
   readonly allow: ReadonlySet<GuardName>;
-  readonly strategy?: Strategy;
+  /** "merge": clean merges are done, other conflicts are left. */
+  readonly strategy?: Strategy | "merge";
   readonly ask?: (question: ConflictQuestion) => Promise<ConflictAnswer>;
   /** Replaces the plan by the steps of another command over the same look. */
   readonly replan?: (look: Look, plan: Plan) => Plan;
@@ -60,7 +61,8 @@ async function dryRun(parts: Parts, request: RunRequest): Promise<RunResult> {
 
 async function planRun(parts: Parts, request: RunRequest): Promise<{ readonly plan: Plan; readonly look: Look }> {
   const look = await parts.sync.look({ files: request.files, cache: !request.dryRun });
-  const settle = request.strategy === undefined ? {} : { settle: () => request.strategy as Strategy };
+  const { strategy } = request;
+  const settle = strategy === undefined || strategy === "merge" ? {} : { settle: () => strategy };
   const plan = await parts.sync.plan(look, { mode: request.mode, ...settle });
   return { plan: request.replan?.(look, plan) ?? plan, look };
 }

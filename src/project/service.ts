@@ -51,7 +51,8 @@ export interface PullOptions extends RunOptions {
 }
 
 export interface SyncOptions extends RunOptions {
-  readonly strategy?: Strategy;
+  /** "merge": clean merges are done, other conflicts are left. */
+  readonly strategy?: Strategy | "merge";
   /** Asked for every conflict when there is no strategy. */
   readonly ask?: (question: ConflictQuestion) => Promise<ConflictAnswer>;
 }

@@ -1,4 +1,4 @@
-import type { Strategy } from "../../sync/model.ts";
+import type { SyncOptions } from "../../project/service.ts";
 import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
 import { askConflict } from "../conflict-prompt.ts";
 import { ALLOW_OPTION, runOptions, withProject } from "../project.ts";
@@ -9,6 +9,7 @@ export const syncCommand = command({
   summary: "Pull, push and resolve conflicts in one go",
   about: [
     "Uploads, downloads and deletes what is clear. In a terminal it asks about every conflict; elsewhere, and with --no-prompt, conflicts are left unless --strategy settles them.",
+    "merge does what can be merged line by line, where the version that both sides agreed on is known, and leaves the rest; files named *.jsonl get the lines of both sides.",
     "keep-both keeps the two versions: one under the file's name, the other as a conflict copy next to it.",
   ],
   positionals: [{ name: "FILES", help: "Sync only these.", optional: true, many: true, completes: "file" }],
@@ -17,7 +18,7 @@ export const syncCommand = command({
     strategy: {
       kind: "text",
       value: "HOW",
-      choices: ["keep-local", "keep-remote", "keep-both", "skip"],
+      choices: ["merge", "keep-local", "keep-remote", "keep-both", "skip"],
       help: "Settle every conflict this way.",
     },
     "dry-run": DRY_RUN_OPTION,
@@ -26,7 +27,7 @@ export const syncCommand = command({
   },
   examples: ["claude-mirror sync", "claude-mirror sync --no-prompt --strategy keep-both"],
   async run(ctx, { options, positionals }) {
-    const strategy = options.strategy as Strategy | undefined;
+    const strategy = options.strategy as SyncOptions["strategy"];
     const asks = strategy === undefined && !options["no-prompt"] && !options["dry-run"] && ctx.ask.possible;
     const result = await withProject(ctx, { config: options.config }, (project) =>
       project.sync({

@@ -2,12 +2,13 @@ import { createTwoFilesPatch } from "diff";
 import type { DiffResult } from "../../project/model.ts";
 import { bytesText } from "../format.ts";
 import { printable, type Style } from "../terminal.ts";
+import { cutWidth } from "../width.ts";
 
 /** What `diff` shows: the changes from the remote file to the local one, or why there are none to show. */
 export function diffLines(
   diff: DiffResult,
   style: Style,
-  { context }: { readonly context: number },
+  { context, width }: { readonly context: number; readonly width?: number },
 ): readonly string[] {
   const path = printable(diff.path);
   switch (diff.kind) {
@@ -23,7 +24,7 @@ export function diffLines(
       return unifiedDiff(diff, context)
         .replace(/\n$/, "")
         .split("\n")
-        .map((line, at) => paintLine(line, { isHead: at < 2, style }));
+        .map((line, at) => paintLine(line, { isHead: at < 2, style, width }));
   }
 }
 
@@ -34,8 +35,16 @@ export function unifiedDiff(diff: Extract<DiffResult, { readonly kind: "text" }>
   return patch.replace(/^={3,}\n/, "");
 }
 
-function paintLine(line: string, { isHead, style }: { readonly isHead: boolean; readonly style: Style }): string {
-  const safe = printable(line.replaceAll("\t", "    "));
+interface PaintOptions {
+  readonly isHead: boolean;
+  readonly style: Style;
+  /** Longer lines are cut; none is when left out. */
+  readonly width: number | undefined;
+}
+
+function paintLine(line: string, { isHead, style, width }: PaintOptions): string {
+  const whole = printable(line.replaceAll("\t", "    "));
+  const safe = width === undefined ? whole : cutWidth(whole, width);
   if (isHead) return style.bold(safe);
   if (line.startsWith("@@")) return style.cyan(safe);
   if (line.startsWith("+")) return style.green(safe);
