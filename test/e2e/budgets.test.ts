@@ -1,0 +1,158 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type LoggedRequest, requestsDuring } from "../support/access-log.ts";
+import { recordAgreement } from "../support/agreed-project.ts";
+import { APACHE_USER, startApache } from "../support/apache.ts";
+import { compiledBinary } from "../support/binary.ts";
+import { corpusPath, makeCorpus } from "../support/corpus.ts";
+import { localYaml, type MeasuredMachine, measuredMachine, webdavYaml } from "../support/measured-machine.ts";
+import { startNginx } from "../support/nginx.ts";
+import type { TestServer } from "../support/server-process.ts";
+import { tempFolder } from "../support/temp.ts";
+import { giveToServer } from "../support/webdav-setup.ts";
+
+/** Files of one push. */
+const MANY = 1000;
+
+let binary: string;
+
+beforeAll(async () => {
+  binary = await compiledBinary();
+});
+
+/** A project on a new folder of the server, the server's abilities already probed. */
+async function projectOn(server: TestServer, name: string, patterns?: readonly string[]): Promise<MeasuredMachine> {
+  const folder = join(server.root, name);
+  mkdirSync(folder);
+  giveToServer(folder);
+  const remote = webdavYaml(`${server.origin}/dav/${name}`, APACHE_USER.username);
+  const machine = measuredMachine({ binary, remote, secret: APACHE_USER, ...(patterns ? { patterns } : {}) });
+  await succeed(machine, "status");
+  return machine;
+}
+
+async function succeed(machine: MeasuredMachine, ...words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await machine.run(...words);
+  expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
+  return stdout;
+}
+
+async function requestsOf(server: TestServer, machine: MeasuredMachine, ...words: string[]) {
+  return (await requestsDuring(server, () => succeed(machine, ...words))).requests;
+}
+
+/** Changes one file and pushes it by name. */
+async function pushOne(server: TestServer, machine: MeasuredMachine, text: string): Promise<readonly LoggedRequest[]> {
+  await nextSecond();
+  writeFileSync(join(machine.project, corpusPath(7)), text);
+  return requestsOf(server, machine, "push", corpusPath(7));
+}
+
+/** Two snapshots of one second would compete for a name. */
+async function nextSecond(): Promise<void> {
+  await Bun.sleep(1000 - (Date.now() % 1000));
+}
+
+/** PROPFINDs on folders: their addresses end in a slash. */
+function listings(requests: readonly LoggedRequest[]): readonly LoggedRequest[] {
+  return requests.filter(({ method, path }) => method === "PROPFIND" && path.endsWith("/"));
+}
+
+describe("requests on Apache", () => {
+  test("push: 1,000 new files and their snapshot take at most 2.4 requests a file, later 2.1, one file 8; status one per top-level folder and 2", async () => {
+    const server = await startApache({ auth: "basic", deepListings: true });
+    try {
+      const machine = await projectOn(server, "deep");
+      makeCorpus(machine.project, MANY);
+      expect((await requestsOf(server, machine, "push")).length).toBeLessThanOrEqual(2.4 * MANY);
+      const unchanged = await requestsOf(server, machine, "status");
+      expect(unchanged.length).toBeLessThanOrEqual(2 + MANY / 200);
+      expect(unchanged.filter(({ path }) => path.includes("_claude_mirror_"))).toEqual([]);
+
+      const first = await pushOne(server, machine, "first\n");
+      expect(first.length).toBeLessThanOrEqual(8);
+      expect(listings(first)).toEqual([]);
+      makeCorpus(machine.project, MANY, { from: MANY, seed: 2 });
+      expect((await requestsOf(server, machine, "push")).length).toBeLessThanOrEqual(2.1 * MANY);
+      for (let round = 0; round < 4; round++) await pushOne(server, machine, `round ${round}\n`);
+      const later = await pushOne(server, machine, "last\n");
+      expect(later.map(({ method }) => method)).toEqual(first.map(({ method }) => method));
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("status: where deep listings are refused, unchanged files cost one request a folder", async () => {
+    const server = await startApache({ auth: "basic" });
+    try {
+      const machine = await projectOn(server, "shallow");
+      makeCorpus(machine.project, 200);
+      await succeed(machine, "push");
+      const unchanged = await requestsOf(server, machine, "status");
+      // The root, one area with its eight topics.
+      expect(unchanged.map(({ method }) => method)).toEqual(new Array(10).fill("PROPFIND"));
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describe("requests on nginx", () => {
+  test("push: one named file among 100 takes at most 16 requests where locks are the guard, and lists nothing", async () => {
+    const server = await startNginx();
+    try {
+      const machine = await projectOn(server, "locked");
+      makeCorpus(machine.project, 100);
+      await succeed(machine, "push");
+      const requests = await pushOne(server, machine, "changed\n");
+      expect(requests.length).toBeLessThanOrEqual(16);
+      expect(listings(requests)).toEqual([]);
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describe("memory", () => {
+  test("status: 100,000 unchanged files take less than 200 MB", async () => {
+    const remote = tempFolder("remote");
+    const machine = measuredMachine({ binary, remote: localYaml(remote) });
+    await succeed(machine, "push");
+    makeCorpus(machine.project, 100_000);
+    Bun.spawnSync(["cp", "-r", `${machine.project}/.`, remote]);
+    expect(await recordAgreement(machine, remote)).toBe(100_000);
+    const { code, stdout, peakMb } = await machine.run("status");
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "All 100000 file(s) in sync.\n" });
+    expect(peakMb).toBeLessThan(200);
+  }, 240_000);
+
+  test("push: 10,000 new files take less than 300 MB", async () => {
+    const machine = measuredMachine({ binary, remote: localYaml(tempFolder("remote")) });
+    makeCorpus(machine.project, 10_000);
+    const { code, peakMb } = await machine.run("push");
+    expect(code).toBe(0);
+    expect(peakMb).toBeLessThan(300);
+  });
+
+  test("push and restore: one file of 512 MiB takes less than 200 MB each way, on a local folder and on Apache", async () => {
+    const server = await startApache({ auth: "basic" });
+    try {
+      const local = measuredMachine({ binary, remote: localYaml(tempFolder("remote")), patterns: ["**/*.bin"] });
+      for (const machine of [local, await projectOn(server, "big", ["**/*.bin"])]) {
+        writeFileSync(join(machine.project, "big.bin"), "");
+        truncateSync(join(machine.project, "big.bin"), 512 * 2 ** 20);
+        const pushed = await machine.run("push");
+        expect({ code: pushed.code, stderr: pushed.code === 0 ? "" : pushed.stderr }).toEqual({ code: 0, stderr: "" });
+        const snapshots = await succeed(machine, "snapshots", "--json");
+        const name = /\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ/.exec(snapshots)?.[0] ?? "";
+        const restored = await machine.run("restore", name, "big.bin", "--output", join(machine.home, "out"));
+        expect(restored.code).toBe(0);
+        expect(pushed.peakMb).toBeLessThan(200);
+        expect(restored.peakMb).toBeLessThan(200);
+      }
+    } finally {
+      await server.stop();
+    }
+  });
+});
