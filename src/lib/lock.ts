@@ -3,10 +3,11 @@ import * as fs from "node:fs";
 import { basename, dirname } from "node:path";
 import type { Clock } from "./clock.ts";
 import { pythonIso } from "./clock.ts";
+import { NeedsActionError } from "./errors.ts";
 import { faultPoint } from "./fault.ts";
 import { tempPathFor, writeAll } from "./fs.ts";
 import { bootTimeMs, liveness, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
-import { systemState } from "./system-error.ts";
+import { isDiskFull, systemState } from "./system-error.ts";
 
 /** Who holds a lock. */
 export interface LockOwner {
@@ -77,9 +78,8 @@ export function acquireLock(file: string, options: LockOptions): Lock {
     settleClaim(file, options);
   } catch (error) {
     if (error instanceof LockedError) throw error;
-    throw new Error(`cannot start "${options.command}": its lock "${file}" cannot be made: ${systemState(error)}`, {
-      cause: error,
-    });
+    const message = `cannot start "${options.command}": its lock "${file}" cannot be made: ${systemState(error)}`;
+    throw isDiskFull(error) ? new NeedsActionError(message, { cause: error }) : new Error(message, { cause: error });
   }
   return heldLock(file, content, options.clock);
 }

@@ -89,8 +89,8 @@ function worldAt(binary: string, places: Places): World {
   const project = join(home, "project");
   const id = projectId(project, remoteRoot(places));
   writeConfig(places, project);
-  const start: World["start"] = (words, env = {}) =>
-    Bun.spawn([binary, ...words], {
+  const start: World["start"] = (words, { FSIZE, ...env } = {}) =>
+    Bun.spawn([...(FSIZE === undefined ? [] : ["prlimit", `--fsize=${FSIZE}`]), binary, ...words], {
       cwd: project,
       // Compiling pays for runs of milliseconds no more than the other work at hand.
       env: { HOME: home, BUN_JSC_useJIT: "0", ...env },
