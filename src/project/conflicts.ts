@@ -7,6 +7,7 @@ import { asLocalError, fileStat, openLocalRoot, requireUnchanged, StalePlanError
 import type { Look } from "../sync/look.ts";
 import { holdsMarkers, mergeLines, mergeTexts } from "../sync/merge.ts";
 import type { Conflict, Plan, Row, Strategy } from "../sync/model.ts";
+import { holdMarked } from "./hold-marked.ts";
 import type { ConflictAnswer, ConflictQuestion } from "./model.ts";
 import type { Parts } from "./parts.ts";
 import type { RunRequest } from "./run.ts";
@@ -36,7 +37,11 @@ export async function settleConflicts(
       look.notices.push(`The conflict in "${conflict.path}" is left: ${(error as Error).message}`);
     }
   }
-  return parts.sync.plan(look, { mode: request.mode, settle: ({ path }) => answers.get(path) ?? "skip" });
+  const settled = await parts.sync.plan(look, {
+    mode: request.mode,
+    settle: ({ path }) => answers.get(path) ?? "skip",
+  });
+  return holdMarked(parts, settled);
 }
 
 /** Who settles the conflicts one by one; nobody where the plan has done it already. */

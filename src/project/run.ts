@@ -6,6 +6,7 @@ import type { SyncService } from "../sync/service.ts";
 import { TRASH_KEEP_MS } from "../sync/trash.ts";
 import { reportRun } from "./activity.ts";
 import { settleConflicts } from "./conflicts.ts";
+import { holdMarked } from "./hold-marked.ts";
 import { withProjectLock } from "./lock.ts";
 import type { ConflictAnswer, ConflictQuestion, RunCommand, RunResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
@@ -64,7 +65,7 @@ async function planRun(parts: Parts, request: RunRequest): Promise<{ readonly pl
   const { strategy } = request;
   const settle = strategy === undefined || strategy === "merge" ? {} : { settle: () => strategy };
   const plan = await parts.sync.plan(look, { mode: request.mode, ...settle });
-  return { plan: request.replan?.(look, plan) ?? plan, look };
+  return { plan: holdMarked(parts, request.replan?.(look, plan) ?? plan), look };
 }
 
 function refuse(sync: SyncService, plan: Plan, look: Look, allow: ReadonlySet<GuardName>): void {
