@@ -88,8 +88,9 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
   }
 
   /** Asks without a password, so that it is not shown to a server that wants Digest. */
-  async function learn(): Promise<void> {
-    const request: DavRequest = { method: "PROPFIND", url: `${root.url}/`, what: "sign in", headers: { Depth: "0" } };
+  async function learn(signal: AbortSignal | undefined): Promise<void> {
+    const url = `${root.url}/`;
+    const request: DavRequest = { method: "PROPFIND", url, what: "sign in", headers: { Depth: "0" }, signal };
     const response = await exchange(request, request.url, createClient(root.url, { authType: AuthType.None }));
     await response.drain();
     if (response.status !== 401) return signer.use("none");
@@ -97,6 +98,23 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
     if (wanted === undefined) throw unsigned(response, request);
     signer.use(wanted);
   }
+
+  /** One request learns for all that wait; when its own caller gives up, another takes over. */
+  async function learned(signal: AbortSignal | undefined): Promise<void> {
+    while (signer.scheme() === undefined) {
+      signal?.throwIfAborted();
+      const others = learning;
+      learning ??= learn(signal).finally(() => {
+        learning = undefined;
+      });
+      try {
+        await learning;
+      } catch (error) {
+        if (others === undefined || error instanceof BackendError) throw error;
+      }
+    }
+  }
+
   function unsigned(response: HttpResponse, request: DavRequest): BackendError {
     if (options.secret === undefined) return refusal(response, request);
     const text = `Could not ${request.what}: "${host}" wants a way of signing in other than Basic or Digest`;
@@ -105,12 +123,7 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
 
   async function send(request: DavRequest): Promise<HttpResponse> {
     request.signal?.throwIfAborted();
-    if (signer.scheme() === undefined) {
-      learning ??= learn().finally(() => {
-        learning = undefined;
-      });
-      await learning;
-    }
+    await learned(request.signal);
     let url = request.url;
     for (let redirects = 0; ; redirects++) {
       const used = signer.scheme();
