@@ -30,7 +30,7 @@ async function runAll(): Promise<void> {
     import("./lib/errors.ts"),
   ]);
   const fail = (error: unknown) => {
-    const told = tellUncaught(error, process.env);
+    const told = tellUncaught(error, words, process.env);
     console.error(told.text);
     return told.code;
   };

@@ -127,8 +127,14 @@ function tell(failure: Failure, error: unknown, { environment, json, command }: 
 }
 
 /** For what no command was there to catch: the text to show and the exit code. */
-export function tellUncaught(error: unknown, env: Environment): { readonly text: string; readonly code: ExitCode } {
+export function tellUncaught(
+  error: unknown,
+  words: readonly string[],
+  env: Environment,
+): { readonly text: string; readonly code: ExitCode } {
   const failure = describeFailure(error);
+  const name = splitWords(words).name ?? "claude-mirror";
+  if (wantsJson(words)) return { text: errorEnvelope(name, failure).trimEnd(), code: failure.code };
   const stack = wantsDebug(env) && error instanceof Error ? [redact(error.stack ?? "")] : [];
   return { text: [...failureLines(failure), ...stack].join("\n"), code: failure.code };
 }
