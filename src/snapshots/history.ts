@@ -2,7 +2,7 @@ import { NotFoundError } from "../backends/errors.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { type RelPath, relPath } from "../lib/path.ts";
 import type { SnapshotOptions } from "./blob-store.ts";
-import { fetchManifest, fullFolder, listNames, type SnapshotName, type SnapshotRoom, tolerated } from "./list.ts";
+import { fetchManifest, fullFolder, listNamesToShow, type SnapshotName, type SnapshotRoom, tolerated } from "./list.ts";
 import type { History, HistoryVersion } from "./model.ts";
 
 /** One snapshot's answer: the digest (null in a full snapshot), not in it, or not to be told. */
@@ -16,7 +16,7 @@ type Appearance =
  * machine has not seen yet, and a lookup for each full snapshot.
  */
 export async function fileHistory(room: SnapshotRoom, path: RelPath, options: SnapshotOptions = {}): Promise<History> {
-  const names = await listNames(room, options);
+  const names = await listNamesToShow(room, options);
   const found: Appearance[] = [];
   const look = async (name: SnapshotName, index: number): Promise<void> => {
     found[index] = await appearance(room, name, path, options);

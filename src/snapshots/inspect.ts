@@ -77,7 +77,10 @@ async function notFound(room: SnapshotRoom, timestamp: string, options: Snapshot
   const names = (await listNames(room, options)).map((name) => name.timestamp);
   const nearest = nearestNames(timestamp, names);
   return new NotFoundError(`cannot find snapshot "${timestamp}": there is none of that name`, {
-    hint: nearest.length === 0 ? "There are no snapshots yet." : `The nearest are ${nearest.join(", ")}.`,
+    hint:
+      nearest.length === 0
+        ? "There are no snapshots yet."
+        : `${nearest.length === 1 ? "The only one is" : "The nearest are"} ${nearest.join(", ")}.`,
   });
 }
 
