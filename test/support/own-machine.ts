@@ -69,7 +69,11 @@ export interface MachineOptions {
 }
 
 /** Sets a project up for `place`, with every file in scope unless `settings` say otherwise. */
-export async function ownMachine(name: string, place: RemotePlace, options: MachineOptions = {}): Promise<OwnMachine> {
+export async function ownMachine(
+  name: string,
+  place: Pick<RemotePlace, "settings" | "token">,
+  options: MachineOptions = {},
+): Promise<OwnMachine> {
   const binary = await compiledBinary();
   const home = options.home ?? tempFolder(name);
   const project = join(home, "project");
