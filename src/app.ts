@@ -1,5 +1,7 @@
 import { wrapBackend } from "./backends/wrap/stack.ts";
+import { stateDir } from "./lib/dirs.ts";
 import { randomFraction } from "./lib/random.ts";
+import { conflictFolder } from "./project/envelope-store.ts";
 import { openProject as openProjectRoom } from "./project/open.ts";
 import type { Project } from "./project/service.ts";
 import { loadConfig } from "./settings/load.ts";
@@ -28,6 +30,7 @@ export async function openProject(world: World, options: OpenOptions): Promise<P
     cwd,
     stateFolder,
     trashFolder,
+    conflictFolder: conflictFolder(stateDir(world.env, world.home), config.projectPath),
     onEvent: options.onEvent,
     async openBackend() {
       const wanted = deps(storedSecret(config));

@@ -38,6 +38,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Show how a local file differs from the remote one",
     load: async () => (await import("./commands/diff.ts")).diffCommand,
   },
+  conflict: {
+    summary: "List, show, settle or drop the conflicts that runs have left",
+    load: async () => (await import("./commands/conflict.ts")).conflictCommand,
+  },
   delete: {
     summary: "Delete files on the remote",
     load: async () => (await import("./commands/delete.ts")).deleteCommand,

@@ -55,7 +55,8 @@ function cleanMerge({ merge }: ConflictQuestion): ConflictAnswer {
   return { kind: "content", bytes: new TextEncoder().encode(merge.text) };
 }
 
-function concernsOneFile(error: unknown): boolean {
+/** Whether the others can go on. */
+export function concernsOneFile(error: unknown): boolean {
   if (error instanceof BackendError) return error.class === "FILE_REJECTED" || error.class === "UNKNOWN";
   return error instanceof StalePlanError || (error instanceof LocalFileError && error.code !== "ENOSPC");
 }

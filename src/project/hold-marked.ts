@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { joinUnder, type RelPath } from "../lib/path.ts";
+import { comparePaths, joinUnder, type RelPath } from "../lib/path.ts";
 import { conflictKind } from "../sync/classify.ts";
 import { holdsMarkers, MARKERS } from "../sync/merge.ts";
 import type { Conflict, Held, Plan } from "../sync/model.ts";
@@ -26,7 +26,7 @@ export function holdMarked(parts: Parts, plan: Plan): Plan {
   return {
     ...plan,
     actions: plan.actions.filter(({ path }) => !marked.has(path)),
-    conflicts: [...plan.conflicts, ...unsettled].sort((a, b) => (a.path < b.path ? -1 : 1)),
+    conflicts: [...plan.conflicts, ...unsettled].sort((a, b) => comparePaths(a.path, b.path)),
     held: [...plan.held, ...held],
   };
 }

@@ -122,3 +122,29 @@ export type ConflictAnswer =
   /** What the editor left, or the merge: becomes the file on both sides. */
   | { readonly kind: "content"; readonly bytes: Uint8Array }
   | { readonly kind: "skip" };
+
+/** A conflict between two texts that was left, as it stands in its file (reference 1.16, `base_hash` a SHA-256). */
+export interface ConflictEnvelope {
+  readonly path: string;
+  readonly local_text: string;
+  readonly remote_text: string;
+  /** SHA-256 of the local file. */
+  readonly local_hash: string;
+  /** SHA-256 of the remote file. */
+  readonly remote_hash: string;
+  /** Python isoformat, UTC. */
+  readonly created_at: string;
+  readonly project_path: string;
+  readonly backend: string;
+  /** From the remote text to the local one. */
+  readonly unified_diff: string;
+  /** What both sides agreed on last, where that is known. */
+  readonly base_text: string | null;
+  readonly base_hash: string | null;
+  readonly version: 1;
+}
+
+export interface ConflictView {
+  readonly envelope: ConflictEnvelope;
+  readonly merge: { readonly kind: "clean" | "conflict"; readonly text: string };
+}

@@ -1,11 +1,14 @@
 import * as fs from "node:fs";
+import { join } from "node:path";
 import { UsageError } from "../lib/errors.ts";
 import { openSnapshots, type SnapshotService } from "../snapshots/service.ts";
 import { selectPath } from "../sync/select.ts";
 import { openSync } from "../sync/service.ts";
 import { openTrash } from "../sync/trash.ts";
+import { applyConflict, dropConflict, viewConflict } from "./conflict-files.ts";
 import { deleteFiles } from "./delete.ts";
 import { diffFile } from "./diff.ts";
+import { openEnvelopes } from "./envelope-store.ts";
 import { readActivity } from "./log.ts";
 import type { Parts } from "./parts.ts";
 import { pullInto } from "./pull-output.ts";
@@ -40,6 +43,10 @@ export function openProject(deps: ProjectDeps): Project {
     sync: (request) => pruneAfter(parts, runTransfer(parts, { ...request, command: "sync", mode: { kind: "sync" } })),
     delete: (request) => deleteFiles(parts, request),
     diff: (file) => diffFile(parts, file),
+    conflicts: () => parts.envelopes.list(),
+    conflict: (file) => viewConflict(parts, file),
+    applyConflict: (file, bytes) => applyConflict(parts, file, bytes),
+    dropConflict: (file) => dropConflict(parts, file),
     snapshots: async () => (await parts.snapshots()).list(options),
     inspect: async (timestamp, patterns) => (await parts.snapshots()).inspect(timestamp, patterns, options),
     history: async (file) =>
@@ -92,6 +99,7 @@ function openParts(deps: ProjectDeps): OpenParts {
     root,
     sync,
     trash,
+    envelopes: openEnvelopes(deps.conflictFolder ?? join(stateFolder, "conflicts")),
     backend,
     snapshots,
     async snapshotHooks() {

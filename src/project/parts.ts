@@ -3,6 +3,7 @@ import type { SnapshotService } from "../snapshots/service.ts";
 import type { ExecuteHooks } from "../sync/execute.ts";
 import type { SyncService } from "../sync/service.ts";
 import type { Trash } from "../sync/trash.ts";
+import type { EnvelopeStore } from "./envelope-store.ts";
 import type { ProjectDeps } from "./service.ts";
 
 /** The rooms of one project, opened when first needed. */
@@ -12,6 +13,7 @@ export interface Parts {
   readonly root: string;
   readonly sync: SyncService;
   readonly trash: Trash;
+  readonly envelopes: EnvelopeStore;
   readonly backend: () => Promise<Backend>;
   readonly snapshots: () => Promise<SnapshotService>;
   /** What the executor asks of the snapshots. */

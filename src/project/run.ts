@@ -7,6 +7,7 @@ import { TRASH_KEEP_MS } from "../sync/trash.ts";
 import { reportRun } from "./activity.ts";
 import { settleConflicts } from "./conflicts.ts";
 import { holdMarked } from "./hold-marked.ts";
+import { noteLeftConflicts } from "./left-conflicts.ts";
 import { withProjectLock } from "./lock.ts";
 import type { ConflictAnswer, ConflictQuestion, RunCommand, RunResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
@@ -37,11 +38,10 @@ export async function runTransfer(parts: Parts, request: RunRequest): Promise<Ru
     const { plan, look } = await planRun(parts, request);
     const settled = await settleConflicts(parts, request, { plan, look });
     refuse(parts.sync, settled, look, request.allow);
-    if (settled.actions.length === 0 && parts.sync.due() === undefined) {
-      parts.sync.remember(look);
-      return resultOf(request, settled, look, { ...NOTHING_DONE, ...earlier });
-    }
-    return carryOut(parts, request, { plan: settled, look, earlier });
+    const result = await finish(parts, request, { plan: settled, look, earlier });
+    if (request.command === "delete") return result;
+    const notices = await noteLeftConflicts(parts, { plan: settled, look, result });
+    return { ...result, notices: [...result.notices, ...notices] };
   });
 }
 
@@ -90,11 +90,21 @@ interface Done {
 
 const NOTHING_DONE: Done = { items: [], interrupted: false, notices: [], snapshot: null };
 
-async function carryOut(
-  parts: Parts,
-  request: RunRequest,
-  { plan, look, earlier }: { readonly plan: Plan; readonly look: Look; readonly earlier: Pick<Done, "notices"> },
-): Promise<RunResult> {
+interface Settled {
+  readonly plan: Plan;
+  readonly look: Look;
+  /** Of what an interrupted run left. */
+  readonly earlier: Pick<Done, "snapshot" | "notices">;
+}
+
+async function finish(parts: Parts, request: RunRequest, settled: Settled): Promise<RunResult> {
+  const { plan, look, earlier } = settled;
+  if (plan.actions.length > 0 || parts.sync.due() !== undefined) return carryOut(parts, request, settled);
+  parts.sync.remember(look);
+  return resultOf(request, plan, look, { ...NOTHING_DONE, ...earlier });
+}
+
+async function carryOut(parts: Parts, request: RunRequest, { plan, look, earlier }: Settled): Promise<RunResult> {
   const notices = [...earlier.notices];
   if (look.blobsMissing) (await parts.snapshots()).distrust();
   const changes = plan.actions.some((action) => action.kind !== "adopt" && action.kind !== "forget");

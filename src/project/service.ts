@@ -16,7 +16,16 @@ import type {
 } from "../snapshots/model.ts";
 import type { GuardName, Strategy, SyncEvent } from "../sync/model.ts";
 import type { Trash } from "../sync/trash.ts";
-import type { ConflictAnswer, ConflictQuestion, DiffResult, LogResult, RunResult, StatusResult } from "./model.ts";
+import type {
+  ConflictAnswer,
+  ConflictEnvelope,
+  ConflictQuestion,
+  ConflictView,
+  DiffResult,
+  LogResult,
+  RunResult,
+  StatusResult,
+} from "./model.ts";
 
 /** What a project is made of; `app.ts` puts it together. */
 export interface ProjectDeps {
@@ -26,6 +35,8 @@ export interface ProjectDeps {
   /** Absolute path of the folder for what this machine knows about the project. Losing it costs time only. */
   readonly stateFolder: string;
   readonly trashFolder: string;
+  /** Absolute folder for the conflicts that are left; one in the state folder when left out. */
+  readonly conflictFolder?: string;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Where FILES are relative to. */
@@ -95,6 +106,14 @@ export interface Project {
   sync(options: SyncOptions): Promise<RunResult>;
   delete(options: DeleteOptions): Promise<RunResult>;
   diff(file: string): Promise<DiffResult>;
+  /** The conflicts between texts that runs have left, sorted by path. */
+  conflicts(): readonly ConflictEnvelope[];
+  /** Throws MissingError when none is noted for the file. */
+  conflict(file: string): ConflictView;
+  /** Makes `bytes` the file on both sides. Throws RefusedError "conflict-changed" when a side has moved on. */
+  applyConflict(file: string, bytes: Uint8Array): Promise<RunResult>;
+  /** Forgets one that was noted and answers its path. Throws MissingError. */
+  dropConflict(file: string): string;
   snapshots(): Promise<readonly SnapshotInfo[]>;
   inspect(timestamp: string, patterns: readonly string[]): Promise<Inspection>;
   history(file: string): Promise<History>;

@@ -87,7 +87,7 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
 /** Each npm package and the files that may import it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@clack/prompts": ["ui/prompt.ts"],
-  diff: ["ui/render/"],
+  diff: ["ui/render/", "project/left-conflicts.ts"],
   "hash-wasm": ["lib/hash.ts"],
   "node-diff3": ["sync/"],
   webdav: ["backends/webdav/"],
