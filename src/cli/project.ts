@@ -20,18 +20,25 @@ export interface OpenOptions {
   readonly progress?: boolean;
 }
 
+/** What the counters of a run share the terminal with. */
+export interface Screen {
+  /** Takes the counters away before a question: they would be drawn over it. They come back by themselves. */
+  clear(): void;
+}
+
 /** Opens the project the command is about, hands it over, and closes it whatever happens. */
 export async function withProject<T>(
   ctx: CommandContext,
   options: OpenOptions,
-  use: (project: Project) => Promise<T>,
+  use: (project: Project, screen: Screen) => Promise<T>,
 ): Promise<T> {
   const [{ openProject }, { openProgress }] = await Promise.all([import("../app.ts"), import("../ui/progress.ts")]);
   const progress = options.progress === false || ctx.json ? undefined : openProgress(ctx.err, { clock: ctx.clock });
   const config = options.config === undefined ? undefined : resolve(ctx.cwd, options.config);
-  const project = await openProject(ctx, { config, onEvent: (event) => progress?.event(event) });
+  const note = (line: string) => (progress ? progress.around(() => ctx.note(line)) : ctx.note(line));
+  const project = await openProject({ ...ctx, note }, { config, onEvent: (event) => progress?.event(event) });
   try {
-    return await use(project);
+    return await use(project, { clear: () => progress?.close() });
   } finally {
     progress?.close();
     await project.close();

@@ -9,7 +9,7 @@ export interface Progress {
   event(event: SyncEvent): void;
   /** Runs `print` with the live lines out of the way, for lines that are to stay. */
   around(print: () => void): void;
-  /** Removes the live lines. */
+  /** Removes the live lines; the next event draws them again. */
   close(): void;
 }
 

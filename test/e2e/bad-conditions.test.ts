@@ -208,6 +208,9 @@ describe("runs", () => {
     first.type("\x03");
     expect(await first.exited).toBe(130);
     expectClean(["sync"], first.shown());
+    // The counters are gone before the question: nothing moves the cursor up over it.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: cursor movements are what this is about
+    expect(first.shown().slice(first.shown().indexOf("Conflict in"))).not.toMatch(/\x1b\[\d+A/);
     expect({ here: machine.read("CLAUDE.md"), there: userFiles(remote)["CLAUDE.md"] }).toEqual({
       here: "ours\n",
       there: "theirs, longer\n",

@@ -29,13 +29,17 @@ export const syncCommand = command({
   async run(ctx, { options, positionals }) {
     const strategy = options.strategy as SyncOptions["strategy"];
     const asks = strategy === undefined && !options["no-prompt"] && !options["dry-run"] && ctx.ask.possible;
-    const result = await withProject(ctx, { config: options.config }, (project) =>
-      project.sync({
+    const result = await withProject(ctx, { config: options.config }, (project, screen) => {
+      const ask: SyncOptions["ask"] = (question) => {
+        screen.clear();
+        return askConflict(ctx, question);
+      };
+      return project.sync({
         ...runOptions(positionals, options),
         ...(strategy === undefined ? {} : { strategy }),
-        ...(asks ? { ask: (question) => askConflict(ctx, question) } : {}),
-      }),
-    );
+        ...(asks ? { ask } : {}),
+      });
+    });
     return runAnswer(ctx, result);
   },
 });
