@@ -21,7 +21,7 @@ const stop = new AbortController();
 process.on("SIGINT", () => stop.abort(new Interrupted()));
 const run = async (ctx) => ({ result: null, lines: ["answer: " + JSON.stringify(await ${question})] });
 const go = command({ name: "go", summary: "Go", options: {}, run });
-process.exitCode = await runCli(["go"], processEnvironment(stop.signal), { go: { summary: "Go", load: async () => go } });
+process.exitCode = await runCli(["go"], processEnvironment({ signal: stop.signal, onOutputError: (error) => { throw error; } }), { go: { summary: "Go", load: async () => go } });
 `,
   );
   return startInPty(["bun", script], {

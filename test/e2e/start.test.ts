@@ -57,7 +57,7 @@ describe("claude-mirror", () => {
   test("processEnvironment: output far larger than a pipe arrives whole without waiting for it", () => {
     const module = join(import.meta.dir, "../../src/cli/process.ts");
     const script = `const { processEnvironment } = await import(${JSON.stringify(module)});
-processEnvironment(new AbortController().signal).stdout.write("x".repeat(5_000_000));`;
+processEnvironment({ signal: new AbortController().signal, onOutputError: (error) => { throw error; } }).stdout.write("x".repeat(5_000_000));`;
     const { stdout, status } = spawnSync("bun", ["-e", script], { encoding: "utf8", maxBuffer: 10_000_000 });
     expect({ status, length: stdout.length }).toEqual({ status: 0, length: 5_000_000 });
   });

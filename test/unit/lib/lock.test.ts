@@ -167,8 +167,11 @@ test("acquireLock: of processes that start at the same instant on a stale lock e
 }, 60_000);
 
 test("liveness: a killed child that nobody waited for counts as dead", async () => {
-  const parent = Bun.spawn(["sh", "-c", "true & echo $!; exec sleep 60"], { stdout: "pipe" });
+  const parent = Bun.spawn(["sh", "-c", "sleep 60 & echo $!; exec sleep 60"], { stdout: "pipe" });
   const pid = Number(await lines(parent.stdout)());
+  // A shell would collect it.
+  while (fs.readFileSync(`/proc/${parent.pid}/comm`, "utf8") !== "sleep\n");
+  process.kill(pid, "SIGKILL");
   const stateOf = () => fs.readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.[0];
   while (stateOf() !== "Z");
   expect(liveness({ ...ownIdentity(), pid, processStart: "" })).toBe("dead");
