@@ -11,6 +11,8 @@ import type { BlobsManifest, SnapshotFormat, SnapshotInfo } from "./model.ts";
 
 /** Enough for a header with 101 changed files of usual length; a longer one is read whole. */
 const HEAD_BYTES = 16 * 1024;
+/** What stands between a key and its text in a manifest. */
+const BEFORE_VALUE = '": "';
 
 /**
  * What one cached snapshot looked like on the remote. A null rev: we wrote it and were not told, so the size decides.
@@ -165,9 +167,14 @@ function readEntry(file: string, remote: RemoteFile | undefined): Entry | undefi
   return { header, body };
 }
 
-/** The digests in a body that `formatManifest` wrote, several times faster than parsing it: no text in it holds a bare quote. */
-function* digestsIn(body: string): Generator<string> {
-  for (const [, sha256 = ""] of body.matchAll(/": "([0-9a-f]{64})"/g)) yield sha256;
+/** The digests in a body that `formatManifest` wrote, many times faster than parsing it: no text in it holds a bare quote. */
+function digestsIn(body: string): string[] {
+  const digests: string[] = [];
+  for (let at = body.indexOf(BEFORE_VALUE); at >= 0; at = body.indexOf(BEFORE_VALUE, at + BEFORE_VALUE.length)) {
+    const value = body.slice(at + BEFORE_VALUE.length, at + BEFORE_VALUE.length + 65);
+    if (value.endsWith('"')) digests.push(value.slice(0, -1));
+  }
+  return digests;
 }
 
 function parseHeader(line: string): Header | undefined {

@@ -6,7 +6,6 @@ import { RefusedError } from "../lib/errors.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { nameOf, type RelPath } from "../lib/path.ts";
 import type { SnapshotOptions } from "./blob-store.ts";
-import { type HashSet, hashSet } from "./hash-set.ts";
 import {
   fetchManifest,
   fullFolder,
@@ -23,7 +22,7 @@ const MAX_ROUNDS = 5;
 /** Every digest that any manifest on the remote names. */
 export interface References {
   /** Digests of manifests that are gone by now included: too many are harmless, too few are not. */
-  readonly named: HashSet;
+  readonly named: Set<string>;
   /** Version of each manifest that is there, by path. */
   readonly manifests: ReadonlyMap<RelPath, RemoteFile>;
 }
@@ -38,7 +37,7 @@ export async function collectReferences(
   known: References | undefined,
   options: SnapshotOptions = {},
 ): Promise<References> {
-  const named = known?.named ?? hashSet();
+  const named = known?.named ?? new Set();
   const read = new Map<RelPath, RemoteFile>(known?.manifests);
   for (let round = 1; round <= MAX_ROUNDS; round++) {
     const listed = await listManifests(room, options);
@@ -74,7 +73,7 @@ function isJson(name: string): boolean {
 }
 
 interface Found {
-  readonly named: HashSet;
+  readonly named: Set<string>;
   readonly read: Map<RelPath, RemoteFile>;
 }
 
@@ -93,7 +92,7 @@ async function readAll(
     async (file) => {
       try {
         const found = await digestsOf(room, file, options);
-        for (const sha256 of found) if (!named.has(sha256)) named.add(sha256);
+        for (const sha256 of found) if (!named.has(sha256)) named.add(detached(sha256));
         read.set(file.path, file);
       } catch (error) {
         if (error instanceof NotFoundError) vanished++;
@@ -103,6 +102,11 @@ async function readAll(
     options,
   );
   return { vanished, unreadable };
+}
+
+/** A copy that does not keep the whole text alive which it was cut from. */
+function detached(sha256: string): string {
+  return Buffer.from(sha256, "latin1").toString("latin1");
 }
 
 /** What one manifest names. Throws BackendError unless all of it can be used: an entry left out could name any blob. */
