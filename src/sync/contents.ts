@@ -1,7 +1,8 @@
 import { NotFoundError, StaleError } from "../backends/errors.ts";
 import type { Backend, RemoteFile } from "../backends/types.ts";
 import { hasher } from "../lib/hash.ts";
-import { drain } from "../lib/streams.ts";
+import type { RelPath } from "../lib/path.ts";
+import { type ByteStream, drain } from "../lib/streams.ts";
 import type { ContentHash } from "./model.ts";
 
 /** Reads a remote file through and digests it; nothing is kept. Throws StaleError when it is another version by now. */
@@ -11,6 +12,25 @@ export async function remoteHash(
   options: { readonly signal: AbortSignal },
 ): Promise<ContentHash> {
   const { body } = await backend.read(file.path, { expect: file.rev, signal: options.signal });
+  return digest(body, options);
+}
+
+/** Looks a remote file up by reading it through: one request for its version and its content. Undefined: not there. */
+export async function readThrough(
+  backend: Backend,
+  path: RelPath,
+  options: { readonly signal: AbortSignal },
+): Promise<{ readonly file: RemoteFile; readonly hash: ContentHash } | undefined> {
+  try {
+    const { file, body } = await backend.read(path, options);
+    return { file, hash: await digest(body, options) };
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined;
+    throw error;
+  }
+}
+
+async function digest(body: ByteStream, options: { readonly signal: AbortSignal }): Promise<ContentHash> {
   const md5 = hasher("md5");
   const sha256 = hasher("sha256");
   await drain(

@@ -1,11 +1,11 @@
-import type { Backend, BackendKind } from "../backends/types.ts";
+import type { Backend, BackendKind, RemoteFile, Rev } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { UsageError } from "../lib/errors.ts";
 import { releaseMemory } from "../lib/memory.ts";
 import { parentOf, type RelPath } from "../lib/path.ts";
 import { type Base, loadBase } from "./base.ts";
 import { compareContents } from "./compare.ts";
-import { remoteHash } from "./contents.ts";
+import { readThrough, remoteHash } from "./contents.ts";
 import { cleanTemps } from "./download.ts";
 import { type ExecuteHooks, execute } from "./execute.ts";
 import { type SyncFiles, syncFiles } from "./files.ts";
@@ -15,7 +15,7 @@ import { clearJournal, openJournal, replayJournal } from "./journal.ts";
 import { type Learned, type Look, type LookTools, lookAtViews, type Views } from "./look.ts";
 import { setCorruptAside } from "./manifest-file.ts";
 import { beginClosing, clearMarker, type Due, dueOf, readMarker, writeMarker } from "./marker.ts";
-import type { GuardName, Outcome, Plan, PlanRequest, Refusal, SyncEvent } from "./model.ts";
+import type { ContentHash, GuardName, Outcome, Plan, PlanRequest, Refusal, SyncEvent } from "./model.ts";
 import { plan } from "./plan.ts";
 import { type RecordOptions, recordRun, rememberLook } from "./record.ts";
 import { compileScope, type Scope } from "./scope.ts";
@@ -93,9 +93,16 @@ export function openSync(deps: SyncDeps): SyncService {
   const files = syncFiles(deps.root, deps.stateFolder);
   const scope = compileScope({ ...deps, ...readIgnoreFile(deps.root) });
   const startedMs = deps.clock.now();
+  /** Digests of remote files that were read while they were looked up. */
+  const read = new Map<RelPath, (rev: Rev) => ContentHash | undefined>();
+  const lookByReading = async (path: RelPath) => {
+    const found = await readThrough(await deps.backend(), path, deps);
+    if (found) read.set(path, (rev) => (rev === found.file.rev ? found.hash : undefined));
+    return found?.file;
+  };
   const tools: LookTools = {
     hashLocal: (path) => hashFile(deps.root, path),
-    hashRemote: async (file) => remoteHash(await deps.backend(), file, deps),
+    hashRemote: async (file) => read.get(file.path)?.(file.rev) ?? remoteHash(await deps.backend(), file, deps),
   };
   /** The paths in the journal, once manifest and index hold all it says. */
   let recorded: ReadonlySet<RelPath> | undefined;
@@ -116,7 +123,7 @@ export function openSync(deps: SyncDeps): SyncService {
     files,
     scope,
     tools,
-    look: (options) => look(deps, options, { files, scope, tools, load, disown }),
+    look: (options) => look(deps, options, { files, scope, tools, load, read: lookByReading, disown }),
     plan: (seen, request) => planLook(deps, seen, request, tools),
     guard: (planned, seen, allow) => guard(planned, guardFacts(seen), allow),
     async recover() {
@@ -210,18 +217,20 @@ interface LookParts {
   readonly scope: Scope;
   readonly tools: LookTools;
   readonly load: (cache: boolean) => Promise<Base>;
+  /** See SelectedViewsOptions. */
+  readonly read: (path: RelPath) => Promise<RemoteFile | undefined>;
   /** From now on the manifest counts for nothing. */
   readonly disown: () => void;
 }
 
 async function look(deps: SyncDeps, options: LookOptions, parts: LookParts): Promise<Look> {
-  const { scope, tools, load } = parts;
+  const { scope, tools, load, read } = parts;
   const selection = selectFiles(options.files, deps);
   if (selection?.exact !== undefined) {
     const base = await load(options.cache);
     // What only the manifest tells is first held against the whole remote.
     if (!base.isFirst) {
-      const views = await selectedViews(selection.exact, { ...deps, scope, base, backend: await deps.backend() });
+      const views = await selectedViews(selection.exact, { ...deps, scope, base, read, backend: await deps.backend() });
       const seen: Look = { ...(await lookAtViews(views, tools)), selection, notices: [...base.notices] };
       if (selection.unmatched(seenPaths(seen)).length === 0) return seen;
     }

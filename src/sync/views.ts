@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { BLOBS_FOLDER } from "../backends/layout.ts";
-import type { Backend, Listing } from "../backends/types.ts";
+import type { Backend, Listing, RemoteFile } from "../backends/types.ts";
 import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import { comparePaths, foldersOf, joinUnder, type RelPath } from "../lib/path.ts";
 import type { Base } from "./base.ts";
@@ -72,15 +72,16 @@ export interface SelectedViewsOptions {
   readonly base: Base;
   readonly backend: Backend;
   readonly signal: AbortSignal;
+  /** Looks a file up by reading it: for one whose rev cannot be believed, so that its content is needed anyway. */
+  readonly read: (path: RelPath) => Promise<RemoteFile | undefined>;
 }
 
 /** Looks at a few named files alone: one lookup each, no listing of the rest. */
 export async function selectedViews(paths: readonly RelPath[], options: SelectedViewsOptions): Promise<Views> {
   const { base, backend, scope, signal } = options;
   const sorted = [...new Set(paths)].sort(comparePaths);
-  const remote = (await Promise.all(sorted.map((path) => backend.stat(path, { signal })))).filter(
-    (file) => file !== undefined,
-  );
+  const lookUp = (path: RelPath) => (isRacy(base, path) ? options.read(path) : backend.stat(path, { signal }));
+  const remote = (await Promise.all(sorted.map(lookUp))).filter((file) => file !== undefined);
   const view = viewOf(sorted, options);
   const gone = sorted.some((path) => base.index.find(path) >= 0) && remote.length < sorted.length;
   // A folder without anything in it, not even our own folders, is a disk that is not mounted rather than a remote.
@@ -89,6 +90,11 @@ export async function selectedViews(paths: readonly RelPath[], options: Selected
   const blobsMissing = top !== undefined && !top.folders.includes(BLOBS_FOLDER);
   const index = onlyRows(base.index, sorted);
   return { base, index, view, remote, remoteExists, blobsMissing, scope, unusable: new Map() };
+}
+
+function isRacy({ index }: Base, path: RelPath): boolean {
+  const row = index.find(path);
+  return row >= 0 && index.baseIsRacy(row);
 }
 
 function viewOf(paths: readonly RelPath[], { root, scope, base }: SelectedViewsOptions): LocalView {

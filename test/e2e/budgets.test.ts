@@ -77,7 +77,7 @@ describe("requests on Apache", () => {
       expect((await requestsOf(server, machine, "push")).length).toBeLessThanOrEqual(2.1 * MANY);
       for (let round = 0; round < 4; round++) await pushOne(server, machine, `round ${round}\n`);
       const later = await pushOne(server, machine, "last\n");
-      expect(later.map(({ method }) => method)).toEqual(first.map(({ method }) => method));
+      expect(later.length).toBe(first.length);
     } finally {
       await server.stop();
     }
