@@ -74,10 +74,12 @@ test("conflict list, show, apply: another program can settle what a push has lef
   expect(unfinished.code).toBe(2);
   expect((await both.run(bert, ["conflict", "apply", "same.md"], { stdin: "" })).code).toBe(2);
   await both.ok(bert, ["conflict", "apply", "same.md", "-"], { stdin: "both\r\n" });
+  bert.write("apart.md", "1\r\n2\r\n3\r\nbert");
+  await both.run(bert, ["push"]);
   const merged = (await bert.run(["conflict", "show", "apart.md"])).stdout;
   bert.write("../merged.md", merged);
   await both.ok(bert, ["conflict", "apply", "apart.md", "../merged.md"]);
-  expect(await both.settle()).toEqual({ "same.md": "both\r\n", "apart.md": "anna\r\n2\r\n3\r\nbert\r\n" });
+  expect(await both.settle()).toEqual({ "same.md": "both\r\n", "apart.md": "anna\r\n2\r\n3\r\nbert" });
   expect(left(await both.ok(bert, ["conflict"]))).toEqual([]);
 });
 

@@ -2,8 +2,14 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { UsageError } from "../../lib/errors.ts";
 import { isSystemError, systemState } from "../../lib/system-error.ts";
+import type { ConflictView } from "../../project/model.ts";
 import type { Project } from "../../project/service.ts";
-import { conflictListLines, conflictViewLines, type ViewFormat } from "../../ui/render/conflict-list.ts";
+import {
+  conflictListLines,
+  conflictViewLines,
+  conflictViewText,
+  type ViewFormat,
+} from "../../ui/render/conflict-list.ts";
 import { CONFIG_OPTION, type CommandResult, command } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { withProject } from "../project.ts";
@@ -49,7 +55,7 @@ export const conflictCommand = command({
     return withProject(ctx, { config: options.config, progress }, async (project): Promise<CommandResult> => {
       if (path === undefined) return list(ctx, project);
       if (action === "apply") return runAnswer(ctx, await project.applyConflict(path, bytes));
-      if (action === "show") return show(project, path, (options.format ?? "markers") as ViewFormat);
+      if (action === "show") return show(ctx, project.conflict(path), (options.format ?? "markers") as ViewFormat);
       const dropped = project.dropConflict(path);
       return { result: { dropped }, lines: [`Dropped the note of the conflict in ${dropped}.`] };
     });
@@ -71,10 +77,11 @@ function list(ctx: CommandContext, project: Project): CommandResult {
   return { result: { conflicts: result }, lines: conflictListLines(conflicts, ctx.out.style) };
 }
 
-function show(project: Project, path: string, format: ViewFormat): CommandResult {
-  const view = project.conflict(path);
-  const { merge, envelope } = view;
-  return { result: { ...envelope, merge }, lines: conflictViewLines(view, format) };
+function show(ctx: CommandContext, view: ConflictView, format: ViewFormat): CommandResult {
+  const result = { ...view.envelope, merge: view.merge };
+  if (ctx.json || ctx.out.isTTY) return { result, lines: conflictViewLines(view, format) };
+  ctx.out.write(conflictViewText(view, format));
+  return { result };
 }
 
 /** An empty input is taken for a command before it that failed, not for an empty file. */

@@ -20,18 +20,20 @@ export function conflictListLines(conflicts: readonly ConflictEnvelope[], style:
   ];
 }
 
-/** One conflict as data for another program: nothing is cut or coloured. */
-export function conflictViewLines({ envelope, merge }: ConflictView, format: ViewFormat): readonly string[] {
+/** One conflict as data for another program, to the byte: the end of a file without a newline has none. */
+export function conflictViewText({ envelope, merge }: ConflictView, format: ViewFormat): string {
   switch (format) {
     case "markers":
-      return linesOf(merge.text);
+      return merge.text;
     case "diff":
-      return linesOf(envelope.unified_diff);
+      return envelope.unified_diff;
     case "json":
-      return JSON.stringify(envelope, undefined, 2).split("\n");
+      return `${JSON.stringify(envelope, undefined, 2)}\n`;
   }
 }
 
-function linesOf(text: string): readonly string[] {
-  return text === "" ? [] : text.replace(/\n$/, "").split("\n");
+/** The same for a terminal, which takes no orders from a file. */
+export function conflictViewLines(view: ConflictView, format: ViewFormat): readonly string[] {
+  const text = conflictViewText(view, format).replace(/\r?\n$/, "");
+  return text === "" ? [] : text.split(/\r?\n/).map((line) => printable(line.replaceAll("\t", "    ")));
 }

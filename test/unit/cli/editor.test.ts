@@ -27,6 +27,21 @@ test("askConflict: a merge that still holds markers is opened again as it was le
   expect(notes.join()).toContain("a.md");
 });
 
+test("editConflict: where the agreed version is known, both edits come with it in one text", async () => {
+  const { ctx, script, seen } = editor();
+  script(`cp "$1" "${seen}"; printf 'done\\n' > "$1"`);
+  const text = "top\n<<<<<<< LOCAL\nmine\n||||||| BASE\nold\n=======\ntheirs\n>>>>>>> DRIVE\n";
+  await editConflict(ctx, { ...QUESTION, merge: { kind: "conflict", text } });
+  expect(readFileSync(seen, "utf8")).toBe(text);
+});
+
+test("askConflict: M answers with the merge as it was shown", async () => {
+  const { ctx } = editor();
+  const merge = { kind: "clean", text: "\ufeffmerged" } as const;
+  const asking = { ...ctx, ask: { key: async () => "m" } } as unknown as CommandContext;
+  expect(await askConflict(asking, { ...QUESTION, merge })).toEqual({ kind: "content", bytes: bytes("\ufeffmerged") });
+});
+
 test("editConflict: an editor that removes the file, or cannot be run, is told and takes nothing over", async () => {
   const { ctx, script, notes } = editor();
   script(`rm "$1"`);
