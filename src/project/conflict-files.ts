@@ -2,8 +2,9 @@ import { MissingError, RefusedError, UsageError } from "../lib/errors.ts";
 import { hashBytes } from "../lib/hash.ts";
 import { joinUnder, type RelPath } from "../lib/path.ts";
 import { holdsMarkers, MARKERS, mergeLines, mergeTexts } from "../sync/merge.ts";
+import type { Conflict } from "../sync/model.ts";
 import { selectPath } from "../sync/select.ts";
-import { isBinary } from "./conflicts.ts";
+import { isBinary, questionOf } from "./conflicts.ts";
 import type { ConflictEnvelope, ConflictQuestion, ConflictView, RunResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
 import { runTransfer } from "./run.ts";
@@ -26,30 +27,41 @@ export function dropConflict(parts: Parts, file: string): string {
  * for every merge. Throws MissingError without an envelope, RefusedError "conflict-changed" when a side has moved on,
  * UsageError when conflict markers are left.
  */
-export async function applyConflict(parts: Parts, file: string, bytes: Uint8Array): Promise<RunResult> {
+export async function applyConflict(
+  parts: Parts,
+  file: string,
+  { bytes, dryRun }: { readonly bytes: Uint8Array; readonly dryRun: boolean },
+): Promise<RunResult> {
   const path = pathOf(parts, file);
   const envelope = envelopeOf(parts, path);
   if (!isBinary(bytes) && holdsMarkers(new TextDecoder().decode(bytes)))
     throw new UsageError(`cannot apply the merge of "${path}": conflict markers are left in it`);
-  return runTransfer(parts, {
+  let found: Conflict | undefined;
+  const requireSame = (question: ConflictQuestion) => {
+    const change = changeOf(envelope, question);
+    if (change === undefined) return;
+    if (!dryRun) parts.envelopes.distrust(path);
+    throw movedOn(path, change);
+  };
+  const result = await runTransfer(parts, {
     command: "sync",
     mode: { kind: "sync" },
     files: [joinUnder(parts.root, path)],
-    dryRun: false,
+    dryRun,
     allow: new Set(),
     replan(_look, plan) {
-      if (plan.conflicts.some((conflict) => conflict.path === path)) return plan;
-      throw movedOn(path, "it is no conflict any more");
+      found = plan.conflicts.find((conflict) => conflict.path === path);
+      if (found === undefined) throw movedOn(path, "it is no conflict any more");
+      return plan;
     },
     async ask(question) {
-      const found = changeOf(envelope, question);
-      if (found !== undefined) {
-        parts.envelopes.distrust(path);
-        throw movedOn(path, found);
-      }
+      requireSame(question);
       return { kind: "content", bytes };
     },
   });
+  if (!dryRun || found === undefined) return result;
+  requireSame(await questionOf(parts, found));
+  return { ...result, planned: [{ path, action: "upload" }], conflicts: [] };
 }
 
 function changeOf({ local_hash, remote_hash }: ConflictEnvelope, question: ConflictQuestion): string | undefined {

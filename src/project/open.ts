@@ -45,7 +45,7 @@ export function openProject(deps: ProjectDeps): Project {
     diff: (file) => diffFile(parts, file),
     conflicts: () => parts.envelopes.list(),
     conflict: (file) => viewConflict(parts, file),
-    applyConflict: (file, bytes) => applyConflict(parts, file, bytes),
+    applyConflict: (file, merge) => applyConflict(parts, file, merge),
     dropConflict: (file) => dropConflict(parts, file),
     snapshots: async () => (await parts.snapshots()).list(options),
     inspect: async (timestamp, patterns) => (await parts.snapshots()).inspect(timestamp, patterns, options),

@@ -111,7 +111,7 @@ export interface Project {
   /** Throws MissingError when none is noted for the file. */
   conflict(file: string): ConflictView;
   /** Makes `bytes` the file on both sides. Throws RefusedError "conflict-changed" when a side has moved on. */
-  applyConflict(file: string, bytes: Uint8Array): Promise<RunResult>;
+  applyConflict(file: string, merge: { readonly bytes: Uint8Array; readonly dryRun: boolean }): Promise<RunResult>;
   /** Forgets one that was noted and answers its path. Throws MissingError. */
   dropConflict(file: string): string;
   snapshots(): Promise<readonly SnapshotInfo[]>;

@@ -10,7 +10,7 @@ import {
   conflictViewText,
   type ViewFormat,
 } from "../../ui/render/conflict-list.ts";
-import { CONFIG_OPTION, type CommandResult, command } from "../command.ts";
+import { CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { withProject } from "../project.ts";
 import { runAnswer } from "../run-answer.ts";
@@ -39,6 +39,7 @@ export const conflictCommand = command({
       choices: ["markers", "diff", "json"],
       help: "For show: the merge with markers (default), the difference, or all that is noted.",
     },
+    "dry-run": DRY_RUN_OPTION,
     config: CONFIG_OPTION,
   },
   examples: [
@@ -52,12 +53,16 @@ export const conflictCommand = command({
     if (options.format !== undefined && action !== "show") throw new UsageError(`conflict ${action} takes no --format`);
     const bytes = action === "apply" ? await mergedBytes(ctx, file) : new Uint8Array();
     const progress = action === "apply";
+    const dryRun = options["dry-run"] ?? false;
     return withProject(ctx, { config: options.config, progress }, async (project): Promise<CommandResult> => {
       if (path === undefined) return list(ctx, project);
-      if (action === "apply") return runAnswer(ctx, await project.applyConflict(path, bytes));
+      if (action === "apply") return runAnswer(ctx, await project.applyConflict(path, { bytes, dryRun }));
       if (action === "show") return show(ctx, project.conflict(path), (options.format ?? "markers") as ViewFormat);
-      const dropped = project.dropConflict(path);
-      return { result: { dropped }, lines: [`Dropped the note of the conflict in ${dropped}.`] };
+      const dropped = dryRun ? project.conflict(path).envelope.path : project.dropConflict(path);
+      return {
+        result: { dry_run: dryRun, dropped },
+        lines: [`${dryRun ? "Would drop" : "Dropped"} the note of the conflict in ${dropped}.`],
+      };
     });
   },
 });

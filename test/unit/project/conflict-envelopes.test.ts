@@ -8,7 +8,7 @@ import type { ConflictEnvelope } from "../../../src/project/model.ts";
 import { type ProjectLab, projectLab } from "../../support/project-lab.ts";
 import { tempFolder } from "../../support/temp.ts";
 
-const bytes = (text: string) => new TextEncoder().encode(text);
+const merge = (text: string, dryRun = false) => ({ bytes: new TextEncoder().encode(text), dryRun });
 const folderOf = (lab: ProjectLab) => join(lab.stateFolder, "conflicts");
 const noted = (lab: ProjectLab) =>
   lab
@@ -86,7 +86,7 @@ test("applyConflict: the merge is on both sides, the versions before it are in t
   const lab = await conflicting();
   await lab.sync();
   lab.write("other.md", "not meant\n");
-  const result = await lab.project().applyConflict("a.md", bytes("merged\r\n"));
+  const result = await lab.project().applyConflict("a.md", merge("merged\r\n"));
   expect(result).toMatchObject({ uploaded: ["a.md"], conflicts: [], failed: [] });
   expect([lab.read("a.md"), lab.remoteText("a.md")]).toEqual(["merged\r\n", "merged\r\n"]);
   expect(
@@ -114,7 +114,7 @@ test("applyConflict: refuses, and changes nothing, when a side has moved on, is 
     const before = [lab.read("a.md"), lab.remoteText("a.md")];
     const error = await lab
       .project()
-      .applyConflict("a.md", bytes("merged\n"))
+      .applyConflict("a.md", merge("merged\n"))
       .catch((found: unknown) => found);
     expect(error).toMatchObject({ name: "RefusedError", guard: "conflict-changed" });
     expect([lab.read("a.md"), lab.remoteText("a.md")]).toEqual(before);
@@ -122,7 +122,7 @@ test("applyConflict: refuses, and changes nothing, when a side has moved on, is 
   }
   const lab = await conflicting();
   await lab.sync();
-  const marked = bytes(lab.project().conflict("a.md").merge.text);
+  const marked = merge(lab.project().conflict("a.md").merge.text);
   expect(
     await lab
       .project()
@@ -135,6 +135,17 @@ test("applyConflict: refuses, and changes nothing, when a side has moved on, is 
       .applyConflict("no.md", marked)
       .catch((found: Error) => found.name),
   ).toBe("MissingError");
+});
+
+test("applyConflict: a dry run says what it would send or why it would refuse, and changes nothing", async () => {
+  const lab = await conflicting();
+  await lab.sync();
+  const result = await lab.project().applyConflict("a.md", merge("merged\n", true));
+  expect(result).toMatchObject({ dryRun: true, planned: [{ path: "a.md", action: "upload" }], conflicts: [] });
+  expect(lab.read("a.md")).toBe("mine\ntwo\nthree\n");
+  lab.put("a.md", "theirs, newer\n");
+  await expect(lab.project().applyConflict("a.md", merge("merged\n", true))).rejects.toThrow("remote file has changed");
+  expect([lab.read("a.md"), noted(lab)]).toEqual(["mine\ntwo\nthree\n", ["a.md", "b/c.md"]]);
 });
 
 test("dropConflict: the note goes, the conflict stays and is noted again", async () => {
