@@ -1,6 +1,6 @@
 import { NotFoundError, StaleError } from "../backends/errors.ts";
 import { SYNC_LOG_PATH } from "../backends/layout.ts";
-import type { Backend, Expect } from "../backends/types.ts";
+import type { Backend, Expect, Opened, Source } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { dumpPython } from "../lib/json.ts";
@@ -17,6 +17,12 @@ const RETRY_PAUSE_MS = 50;
 
 export interface LogOptions {
   readonly signal?: AbortSignal;
+}
+
+export interface AppendOptions extends LogOptions {
+  readonly clock: Clock;
+  /** True when this machine has added to the log before: one that may have to be made is looked for without a lock. */
+  readonly wasSeen?: boolean;
 }
 
 export type LogContent =
@@ -58,17 +64,18 @@ export async function readLog(backend: Backend, options: LogOptions = {}): Promi
 export async function appendEvents(
   backend: Backend,
   events: readonly LogEvent[],
-  options: LogOptions & { readonly clock: Clock },
+  options: AppendOptions,
 ): Promise<AppendResult> {
   try {
+    const edited = await editLog(backend, events, options);
+    if (edited !== undefined) return edited;
     for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
       const found = await fetchLog(backend, options);
       if (found.kind === "unreadable") return { kind: "skipped", notice: refusal(found.reason) };
-      const before = found.kind === "ok" ? found.events : [];
-      const added = events.filter((event) => !before.some((other) => isTwin(other, event)));
-      if (added.length === 0) return { kind: "appended" };
+      const body = extended(found.kind === "ok" ? found.events : [], events);
+      if (body === undefined) return { kind: "appended" };
       const expect = found.kind === "ok" ? found.rev : "absent";
-      if (await replaceLog(backend, [...before, ...added], expect, options)) return { kind: "appended" };
+      if (await replaceLog(backend, body, expect, options)) return { kind: "appended" };
       if (attempt < MAX_TRIES) await options.clock.sleep(RETRY_PAUSE_MS * attempt, options.signal);
     }
     return {
@@ -79,6 +86,38 @@ export async function appendEvents(
     if (options.signal?.aborted || !(error instanceof Error)) throw error;
     return { kind: "skipped", notice: `cannot add to the sync log: ${error.message}` };
   }
+}
+
+/** Where a log is replaced under a lock, reading it under the same lock saves requests. Undefined where that is of no use. */
+async function editLog(
+  backend: Backend,
+  events: readonly LogEvent[],
+  options: AppendOptions,
+): Promise<AppendResult | undefined> {
+  if (backend.edit === undefined || options.wasSeen !== true) return undefined;
+  let result: AppendResult = { kind: "appended" };
+  const change = async (opened: Opened): Promise<Source | undefined> => {
+    const found = await parseOpened(opened, options);
+    result = found.kind === "ok" ? { kind: "appended" } : { kind: "skipped", notice: refusal(found.reason) };
+    const body = found.kind === "ok" ? extended(found.events, events) : undefined;
+    if (body !== undefined) faultPoint("log-write");
+    return body;
+  };
+  try {
+    await backend.edit(SYNC_LOG_PATH, change, signalOf(options));
+    return result;
+  } catch (error) {
+    if (error instanceof StaleError || error instanceof NotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/** The log with those events added that it lacks; undefined when it has them all. */
+function extended(before: readonly StoredEvent[], events: readonly LogEvent[]): Source | undefined {
+  const added = events.filter((event) => !before.some((other) => isTwin(other, event)));
+  if (added.length === 0) return undefined;
+  const body = new TextEncoder().encode(formatLog([...before, ...added].slice(-MAX_EVENTS)));
+  return { size: body.length, open: () => fromBytes(body) };
 }
 
 /** The entries of a log's text that have all six keys, twins once, oldest first. */
@@ -112,12 +151,19 @@ type FetchedLog =
 async function fetchLog(backend: Backend, options: LogOptions): Promise<FetchedLog> {
   try {
     const opened = await backend.read(SYNC_LOG_PATH, signalOf(options));
-    const text = decode(await toBytes(opened.body, { limit: MAX_LOG_BYTES, ...signalOf(options) }));
-    const parsed: ParsedLog =
-      text === undefined ? { kind: "unreadable", reason: "it is not UTF-8 text" } : parseLog(text);
+    const parsed = await parseOpened(opened, options);
     return parsed.kind === "ok" ? { ...parsed, rev: opened.file.rev } : parsed;
   } catch (error) {
     if (error instanceof NotFoundError) return { kind: "missing" };
+    throw error;
+  }
+}
+
+async function parseOpened({ body }: Opened, options: LogOptions): Promise<ParsedLog> {
+  try {
+    const text = decode(await toBytes(body, { limit: MAX_LOG_BYTES, ...signalOf(options) }));
+    return text === undefined ? { kind: "unreadable", reason: "it is not UTF-8 text" } : parseLog(text);
+  } catch (error) {
     if (error instanceof TooLongError)
       return { kind: "unreadable", reason: `it is larger than ${MAX_LOG_BYTES} bytes` };
     throw error;
@@ -133,20 +179,10 @@ function decode(bytes: Uint8Array): string | undefined {
 }
 
 /** False when another machine wrote in between. */
-async function replaceLog(
-  backend: Backend,
-  events: readonly StoredEvent[],
-  expect: Expect,
-  options: LogOptions,
-): Promise<boolean> {
-  const body = new TextEncoder().encode(formatLog(events.slice(-MAX_EVENTS)));
+async function replaceLog(backend: Backend, source: Source, expect: Expect, options: LogOptions): Promise<boolean> {
   faultPoint("log-write");
   try {
-    await backend.write(
-      SYNC_LOG_PATH,
-      { size: body.length, open: () => fromBytes(body) },
-      { expect, ...signalOf(options) },
-    );
+    await backend.write(SYNC_LOG_PATH, source, { expect, ...signalOf(options) });
     return true;
   } catch (error) {
     if (error instanceof StaleError || error instanceof NotFoundError) return false;

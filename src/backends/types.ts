@@ -78,6 +78,9 @@ export interface Opened {
   readonly body: ReadableStream<Uint8Array>;
 }
 
+/** Makes a file's new content of the present one. The body is consumed or cancelled when it ends. */
+export type Change = (opened: Opened) => Promise<Source | undefined>;
+
 export interface CallOptions {
   readonly signal?: AbortSignal;
 }
@@ -137,6 +140,8 @@ export interface Capabilities {
   readonly listsDeep?: boolean;
   /** True when no reader ever sees a half-written file. */
   readonly atomicWrite: boolean;
+  /** True when writing with "absent" costs requests that writing with "any" does not. */
+  readonly createCostsMore?: boolean;
   readonly names: NameRules;
   /** Bytes; larger files are held. */
   readonly maxFileSize?: number;
@@ -173,6 +178,12 @@ export interface Backend {
   read(path: RelPath, options?: ReadOptions): Promise<Opened>;
   write(path: RelPath, source: Source, options: WriteOptions): Promise<Written>;
   remove(path: RelPath, options: WriteOptions): Promise<void>;
+  /**
+   * Replaces a file by what `change` makes of it, while nobody else can replace it. `change` may be called again after a
+   * failure, and answers undefined to leave the file as it is. An absent file is NotFoundError or StaleError, and
+   * stays absent. Only where this costs less than `read` and a guarded `write`.
+   */
+  edit?(path: RelPath, change: Change, options?: CallOptions): Promise<void>;
   /** Server-side copy onto a name that must not exist (else StaleError). */
   copy?(from: RelPath, to: RelPath, options?: CopyOptions): Promise<Written>;
   /** Server-side rename onto a name that must not exist (else StaleError). */

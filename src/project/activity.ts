@@ -1,7 +1,9 @@
-import { basename } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
 import { makeEvent } from "../activity/event.ts";
 import { appendEvents } from "../activity/log.ts";
 import type { EventAction, LogEvent } from "../activity/model.ts";
+import { writeAtomic } from "../lib/fs.ts";
 import type { Due } from "../sync/marker.ts";
 import type { Parts } from "./parts.ts";
 
@@ -12,9 +14,22 @@ import type { Parts } from "./parts.ts";
 export async function reportRun(parts: Parts, due: Due, atMs: number): Promise<readonly string[]> {
   const events = eventsOf(parts, due, atMs);
   if (events.length === 0) return [];
-  const { clock, signal } = parts.deps;
-  const result = await appendEvents(await parts.backend(), events, { clock, signal });
+  const { clock, signal, stateFolder } = parts.deps;
+  const backend = await parts.backend();
+  const seenFile = join(stateFolder, "log-seen");
+  const wasSeen = existsSync(seenFile);
+  const result = await appendEvents(backend, events, { clock, signal, wasSeen });
+  if (result.kind === "appended" && backend.edit !== undefined && !wasSeen) noteSeen(seenFile);
   return result.kind === "appended" ? [] : [result.notice];
+}
+
+/** Saves requests next time and nothing else: a full disk is no failure here. */
+function noteSeen(file: string): void {
+  try {
+    writeAtomic(file, "", { durable: false });
+  } catch {
+    // See above.
+  }
 }
 
 function eventsOf(parts: Parts, due: Due, atMs: number): LogEvent[] {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { BackendError, NotFoundError, StaleError } from "../backends/errors.ts";
 import { BLOBS_FOLDER, blobPath } from "../backends/layout.ts";
-import type { Backend, RemoteFile, Source } from "../backends/types.ts";
+import type { Backend, Expect, RemoteFile, Source } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { hasher } from "../lib/hash.ts";
@@ -166,7 +166,7 @@ async function ensureBlob(
     if (found && isUsable(found)) return { path, sent: false };
     faultPoint("blob-write");
     try {
-      await backend.write(path, source, { expect: found?.rev ?? "absent", ...options });
+      await backend.write(path, source, { expect: blobExpectation(backend, found), ...options });
       return { path, sent: true };
     } catch (error) {
       if (!(error instanceof StaleError)) throw error;
@@ -174,6 +174,15 @@ async function ensureBlob(
     found = await backend.stat(path, options);
   }
   throw new BackendError(`cannot store "${path}": it changed ${MAX_TRIES} times meanwhile`, { class: "TRANSIENT" });
+}
+
+/**
+ * The name stands for the bytes, so that replacing a blob whole is harmless and a guard that costs requests of its own
+ * is left out, except where a write could leave a part.
+ */
+function blobExpectation({ can }: Backend, found: RemoteFile | undefined): Expect {
+  if (can.atomicWrite && can.createCostsMore === true) return "any";
+  return found?.rev ?? "absent";
 }
 
 function isWhole(found: RemoteFile, source: BlobSource): boolean {

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { NotFoundError, StaleError } from "../../src/backends/errors.ts";
-import type { Rev } from "../../src/backends/types.ts";
+import type { Backend, Change, RemoteFile, Rev } from "../../src/backends/types.ts";
 import { relPath } from "../../src/lib/path.ts";
-import { sourceOf, textAt } from "../support/bodies.ts";
+import { drain, sourceOf, textAt } from "../support/bodies.ts";
 import { create, fails, failure, fileAt, pathsOf, unless } from "./asserts.ts";
 import type { ContractContext } from "./suite.ts";
 
@@ -13,6 +13,7 @@ const WRONG = "0-never" as Rev;
 /** What a write, remove, copy or move refuses to touch. */
 export function guardChapters(context: ContractContext): void {
   writing(context);
+  editing(context);
   removing(context);
   copying(context, "copy");
   copying(context, "move");
@@ -56,6 +57,16 @@ function writing({ chapter, at }: ContractContext): void {
       expect(await backend.stat(A)).toBeUndefined();
     });
 
+    test("write rev: refused where the file went away just after it was looked at, and nothing is left there", async () => {
+      const { backend, second } = at();
+      const before = await create(backend, A, "old");
+      const other = await second();
+      expect((await fileAt(backend, A)).rev).toBe(before.rev);
+      await other.remove(A, { expect: "any" });
+      expect(await failure(backend.write(A, sourceOf("new"), { expect: before.rev }))).toBeInstanceOf(StaleError);
+      expect(await pathsOf(other, "")).toEqual([]);
+    });
+
     test("write any: creates and replaces", async () => {
       const { backend } = at();
       await backend.write(A, sourceOf("one"), { expect: "any" });
@@ -71,6 +82,67 @@ function writing({ chapter, at }: ContractContext): void {
         rev = (written.file ?? (await fileAt(backend, A))).rev;
       }
       expect(await textAt(backend, A)).toBe("x".repeat(10));
+    });
+  });
+}
+
+function editing({ chapter, at, has }: ContractContext): void {
+  if (!has.edit) return;
+  const edit = async (backend: Backend, change: Change) => backend.edit?.(A, change);
+  const adding =
+    (text: string): Change =>
+    async ({ body }) =>
+      sourceOf(`${Buffer.from(await drain(body)).toString()}${text}`);
+
+  chapter("edit", () => {
+    test("edit: what is made of the present content takes its place", async () => {
+      const { backend } = at();
+      const before = await create(backend, A, "one");
+      let seen: RemoteFile | undefined;
+      await edit(backend, (opened) => {
+        seen = opened.file;
+        return adding(" two")(opened);
+      });
+      expect(seen).toMatchObject({ path: A, size: 3, rev: before.rev });
+      expect(await textAt(backend, A)).toBe("one two");
+    });
+
+    test("edit: nothing answered, or a change that fails, leaves the file to the next writer", async () => {
+      const { backend } = at();
+      const before = await create(backend, A, "old");
+      await edit(backend, async () => undefined);
+      const broken = edit(backend, () => Promise.reject(new NotFoundError("planted")));
+      expect(String(await failure(broken))).toContain("planted");
+      expect(await textAt(backend, A)).toBe("old");
+      await backend.write(A, sourceOf("newer"), { expect: before.rev });
+      expect(await textAt(backend, A)).toBe("newer");
+    });
+
+    test("edit: a file that is absent is refused and stays absent", async () => {
+      const { backend } = at();
+      await create(backend, B, "b");
+      let called = 0;
+      const error = await failure(
+        edit(backend, async () => {
+          called++;
+          return undefined;
+        }),
+      );
+      expect(error instanceof NotFoundError || error instanceof StaleError).toBe(true);
+      expect(called).toBe(0);
+      expect(await pathsOf(backend, "")).toEqual([B]);
+      await create(backend, A, "made after all");
+    });
+
+    test("edit: another machine's write is refused meanwhile", async () => {
+      const { backend, second } = at();
+      const before = await create(backend, A, "old");
+      const other = await second();
+      await edit(backend, async (opened) => {
+        await fails(other.write(A, sourceOf("theirs"), { expect: before.rev }));
+        return adding(" and new")(opened);
+      });
+      expect(await textAt(other, A)).toBe("old and new");
     });
   });
 }

@@ -24,6 +24,7 @@ export type Chapter =
   | "all or nothing"
   | "read"
   | "guards"
+  | "edit"
   | "remove"
   | "copy"
   | "move"
@@ -44,6 +45,7 @@ export interface ContractSetup {
 export interface ContractContext {
   readonly can: Capabilities;
   readonly has: {
+    readonly edit: boolean;
     readonly copy: boolean;
     readonly move: boolean;
     readonly changes: boolean;
@@ -63,6 +65,7 @@ export async function contractSuite(name: string, setup: ContractSetup): Promise
   const probe = await setup.open();
   const { backend } = probe;
   const has = {
+    edit: backend.edit !== undefined,
     copy: backend.copy !== undefined,
     move: backend.move !== undefined,
     changes: backend.changes !== undefined,

@@ -99,14 +99,14 @@ describe("requests on Apache", () => {
 });
 
 describe("requests on nginx", () => {
-  test("push: one named file among 100 takes at most 16 requests where locks are the guard, and lists nothing", async () => {
+  test("push: one named file among 100 takes at most 14 requests where locks are the guard, and lists nothing", async () => {
     const server = await startNginx();
     try {
       const machine = await projectOn(server, "locked");
       makeCorpus(machine.project, 100);
       await succeed(machine, "push");
       const requests = await pushOne(server, machine, "changed\n");
-      expect(requests.length).toBeLessThanOrEqual(16);
+      expect(requests.length).toBeLessThanOrEqual(14);
       expect(listings(requests)).toEqual([]);
     } finally {
       await server.stop();

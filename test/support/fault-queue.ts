@@ -51,6 +51,7 @@ export function faultQueue(inner: Backend): FaultQueue {
     stat: 0,
     read: 0,
     write: 0,
+    edit: 0,
     remove: 0,
     copy: 0,
     move: 0,

@@ -32,6 +32,7 @@ export interface MemoryOptions extends MemoryStoreOptions {
   readonly writeReturnsRev?: boolean;
   /** False shows half of a body while it is sent. */
   readonly atomicWrite?: boolean;
+  readonly createCostsMore?: boolean;
   readonly checksums?: readonly ("md5" | "sha1" | "sha256")[];
   readonly maxNameBytes?: number;
   readonly forbidden?: string;
@@ -73,6 +74,7 @@ interface Remote {
 function capabilities(options: MemoryOptions, store: MemoryStore): Capabilities {
   return {
     guard: options.guard ?? "native",
+    createCostsMore: options.createCostsMore ?? false,
     checksums: (options.checksums ?? []) as readonly ChecksumKind[],
     writeReturnsRev: options.writeReturnsRev ?? true,
     atomicWrite: options.atomicWrite ?? true,

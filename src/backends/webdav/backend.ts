@@ -6,6 +6,7 @@ import type { Backend, Changes, Opened, ReadOptions, RemoteFile } from "../types
 import { type Remote, removeFile, transferFile, writeFile } from "./changing.ts";
 import type { DavConnection, DavRequest } from "./connection.ts";
 import { fileUrl, folderUrl } from "./dav-path.ts";
+import { editFile, editsUnderLock } from "./edit.ts";
 import { capabilities, type ServerFacts } from "./facts.ts";
 import { createFolders } from "./folders.ts";
 import { listFolder, propfind, statFile } from "./listing.ts";
@@ -43,6 +44,12 @@ export function createWebdavBackend(options: WebdavBackendOptions): Backend {
     read: (path, readOptions = {}) => readFile(remote, path, readOptions),
     write: (path, source, writeOptions) => writeFile(remote, path, source, writeOptions),
     remove: (path, writeOptions) => removeFile(remote, path, writeOptions),
+    ...(editsUnderLock(remote)
+      ? {
+          edit: (path, change, callOptions = {}) =>
+            editFile(remote, path, change, { ...callOptions, open: (at, call) => readFile(remote, at, call) }),
+        }
+      : {}),
     removeFolder: (path, callOptions = {}) => removeEmptyFolder(remote, path, callOptions),
     ...(facts.copies ? { copy: (from, to, copy = {}) => transferFile(remote, "COPY", { from, to }, copy) } : {}),
     ...(facts.moves ? { move: (from, to, move = {}) => transferFile(remote, "MOVE", { from, to }, move) } : {}),

@@ -11,7 +11,7 @@ import { fileUrl } from "./dav-path.ts";
 import type { ChangeGuard, ServerFacts } from "./facts.ts";
 import type { Folders } from "./folders.ts";
 import { guardHeaders } from "./guard.ts";
-import { lookUp, statFile } from "./listing.ts";
+import { IncompleteEntryError, lookUp, statFile } from "./listing.ts";
 import { withLock } from "./lock.ts";
 import { canonicalEtag, etagRev } from "./rev.ts";
 import type { Seen } from "./seen.ts";
@@ -44,6 +44,17 @@ export async function writeFile(
   return guarded(remote, path, { ...options, expect, guard: remote.facts.update, method: "PUT" }, (headers) =>
     put(remote, path, source, { ...options, headers }),
   );
+}
+
+/** What is done under a lock; `headers` present it. */
+export type UnderLock = (headers: Headers) => Promise<void>;
+
+/** Runs `use` with the lock that replacing this file needs. Of the file itself nothing is known before. */
+export async function lockToWrite(remote: Remote, path: RelPath, options: CallOptions, use: UnderLock): Promise<void> {
+  refuseName(remote, path);
+  const isPlain = remote.facts.update === "lock";
+  const call = { ...options, clock: remote.clock };
+  await withLock(remote.connection, path, call, (held) => use(isPlain ? held.plain : held.tagged));
 }
 
 /** Names that the server would take in a way of its own are refused before anything is sent. */
@@ -115,7 +126,8 @@ interface PutOptions extends CallOptions {
   readonly subject?: RelPath;
 }
 
-async function put(remote: Remote, path: RelPath, source: Source, options: PutOptions): Promise<Written> {
+/** One PUT. With the headers of a guard a missing folder is not made. */
+export async function put(remote: Remote, path: RelPath, source: Source, options: PutOptions): Promise<Written> {
   const { connection, facts } = remote;
   const request: DavRequest = {
     method: "PUT",
@@ -228,7 +240,7 @@ async function guarded<T>(
     case "lock-tagged":
       if (!remote.seen.isFresh(path, options.expect)) await look(remote, path, options);
       return withLock(remote.connection, path, { ...options, clock: remote.clock }, async (held) => {
-        await look(remote, path, options);
+        await look(remote, path, options).catch((error) => lockedNothing(error, path, options));
         // Only what changes the locked file presents the lock.
         if (options.method === "COPY") return change({});
         return change(guard === "lock" ? held.plain : held.tagged);
@@ -247,6 +259,13 @@ async function look(remote: Remote, path: RelPath, options: Guarded): Promise<vo
   const there = await statFile(remote.connection, remote.facts, path, options);
   if (there === undefined) throw stale(VERBS[options.method], path, "it is gone");
   if (there.rev !== options.expect) throw stale(VERBS[options.method], path, "it is another version");
+}
+
+/** What is locked and has neither size nor version is a name without a file (a lock-null resource, RFC 2518 section 7.4). */
+function lockedNothing(error: unknown, path: RelPath, { method }: Guarded): never {
+  if (error instanceof IncompleteEntryError && error.status === undefined)
+    throw stale(VERBS[method], path, "it is gone");
+  throw error;
 }
 
 /** Removes a file. A folder of that name is never touched: DELETE would take everything in it along. */

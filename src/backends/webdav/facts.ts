@@ -110,6 +110,7 @@ export function capabilities(facts: ServerFacts): Capabilities {
     revTickMs: facts.listsEtags ? KERNEL_TICK_MS : CLOCK_SECOND_MS,
     listsDeep: facts.deepListing,
     atomicWrite: facts.atomicWrite,
+    createCostsMore: facts.create !== "if-none-match",
     names: {
       forbidden: "",
       maxNameBytes: 255,

@@ -86,7 +86,7 @@ function notWebdav(
 export function remoteFile(path: RelPath, entry: DavEntry, facts: ServerFacts, dateMs: number | undefined): RemoteFile {
   const { size, etag, modifiedMs } = entry;
   const timed = !facts.listsEtags || etag === undefined;
-  if (size === undefined || (timed && modifiedMs === undefined)) throw incomplete(path, entry);
+  if (size === undefined || (timed && modifiedMs === undefined)) throw new IncompleteEntryError(path, entry);
   const rev = timed ? timedRev(modifiedMs ?? 0, size) : etagRev(etag);
   return {
     path,
@@ -100,13 +100,17 @@ export function remoteFile(path: RelPath, entry: DavEntry, facts: ServerFacts, d
   };
 }
 
-function incomplete(path: RelPath | "", entry: DavEntry): BackendError {
-  const status = entry.failed ?? entry.status;
-  const detail = status === undefined ? "without its size or version" : `with status ${status}`;
-  return new BackendError(`Could not list the remote folder: the server lists "${path}" ${detail}`, {
-    class: status === 403 ? "PERMISSION" : "TRANSIENT",
-    ...(status === undefined ? {} : { status }),
-  });
+/** The server lists a name and does not say enough about it. */
+export class IncompleteEntryError extends BackendError {
+  constructor(path: RelPath | "", entry: DavEntry) {
+    const status = entry.failed ?? entry.status;
+    const detail = status === undefined ? "without its size or version" : `with status ${status}`;
+    super(`Could not list the remote folder: the server lists "${path}" ${detail}`, {
+      class: status === 403 ? "PERMISSION" : "TRANSIENT",
+      ...(status === undefined ? {} : { status }),
+    });
+    this.name = "IncompleteEntryError";
+  }
 }
 
 /** What a name stands for on the server. */
@@ -157,7 +161,7 @@ async function lookOnce(
     throw new BackendError(`Could not ${what}: the server's answer is about something else`, { class: "TRANSIENT" });
   }
   if (entry.status === 404 || entry.status === 410) return { kind: "missing" };
-  if (entry.failed !== undefined || (entry.status ?? 200) !== 200) throw incomplete(path, entry);
+  if (entry.failed !== undefined || (entry.status ?? 200) !== 200) throw new IncompleteEntryError(path, entry);
   return entry.isFolder ? { kind: "folder" } : { kind: "file", file: remoteFile(path, entry, facts, found.dateMs) };
 }
 
@@ -296,7 +300,7 @@ function take(
   const { collected } = walk;
   if (isOurs(path) || collected.seen.has(path)) return;
   if (entry.status === 404 || entry.status === 410) return;
-  if ((entry.status ?? 200) !== 200 || entry.failed !== undefined) throw incomplete(path, entry);
+  if ((entry.status ?? 200) !== 200 || entry.failed !== undefined) throw new IncompleteEntryError(path, entry);
   collected.seen.add(path);
   if (entry.isFolder) {
     folders.push(path);

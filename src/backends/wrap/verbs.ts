@@ -1,7 +1,17 @@
 import type { RelPath } from "../../lib/path.ts";
 import type { Backend } from "../types.ts";
 
-export type Verb = "list" | "stat" | "read" | "write" | "remove" | "copy" | "move" | "removeFolder" | "changes";
+export type Verb =
+  | "list"
+  | "stat"
+  | "read"
+  | "write"
+  | "edit"
+  | "remove"
+  | "copy"
+  | "move"
+  | "removeFolder"
+  | "changes";
 
 /** One call of a backend, as wrappers see it. */
 export interface Call {
@@ -19,12 +29,12 @@ export type Around = <T>(call: Call, act: () => Promise<T>) => Promise<T>;
 
 /** The verbs that change something. */
 export function changesRemote(verb: Verb): boolean {
-  return verb === "write" || verb === "remove" || verb === "copy" || verb === "move" || verb === "removeFolder";
+  return verb !== "list" && verb !== "stat" && verb !== "read" && verb !== "changes";
 }
 
 /** The same backend with `around` called for every verb. Verbs that it does not have stay absent. */
 export function aroundVerbs(backend: Backend, around: Around): Backend {
-  const { copy, move, removeFolder, changes } = backend;
+  const { edit, copy, move, removeFolder, changes } = backend;
   return {
     kind: backend.kind,
     can: backend.can,
@@ -37,6 +47,10 @@ export function aroundVerbs(backend: Backend, around: Around): Backend {
       ),
     remove: (path, options) =>
       around({ verb: "remove", path, signal: options.signal }, () => backend.remove(path, options)),
+    ...(edit && {
+      edit: (path, change, options) =>
+        around({ verb: "edit", path, signal: options?.signal }, () => edit.call(backend, path, change, options)),
+    }),
     ...(copy && {
       copy: (path, to, options) =>
         around({ verb: "copy", path, to, signal: options?.signal }, () => copy.call(backend, path, to, options)),

@@ -55,6 +55,18 @@ function interrupted(backend: Backend, before: () => Promise<void>): Backend {
   };
 }
 
+/** `outer`, with a step that reads and replaces at once in `inner`. */
+function editing(outer: Backend, inner: Backend): Backend {
+  return {
+    ...outer,
+    edit: async (path, change) => {
+      const opened = await inner.read(path);
+      const source = await change(opened);
+      if (source) await inner.write(path, source, { expect: opened.file.rev });
+    },
+  };
+}
+
 async function storedEvents(backend: Backend): Promise<Record<string, unknown>[]> {
   return JSON.parse(await textAt(backend, SYNC_LOG_PATH)).events;
 }
@@ -212,5 +224,40 @@ describe("appendEvents", () => {
     const signal = AbortSignal.abort(new Error("stop"));
     await expect(appendEvents(backend, [eventAt(1)], { clock: countingClock(), signal })).rejects.toThrow("stop");
     expect(backend.store.files.size).toBe(0);
+  });
+
+  test("appendEvents: a log seen before is read and replaced in one step where that can be", async () => {
+    const store = withLog(formatLog([eventAt(1)]));
+    const spy = spyBackend(store);
+    const options = { clock: countingClock(), wasSeen: true };
+    for (let i = 0; i < 2; i++) await appendEvents(editing(spy, store), [eventAt(2)], options);
+    expect(spy.requests).toEqual([]);
+    expect(await storedEvents(store)).toEqual([eventAt(1), eventAt(2)].map((event) => ({ ...event })));
+  });
+
+  test("appendEvents: one step never overwrites a log that cannot be read", async () => {
+    const store = withLog("[]");
+    const result = await appendEvents(editing(store, store), [eventAt(1)], { clock: countingClock(), wasSeen: true });
+    expect(result.kind === "skipped" && result.notice).toContain("it was left as it is, remove or repair it");
+    expect(await textAt(store, SYNC_LOG_PATH)).toBe("[]");
+  });
+
+  test("appendEvents: a log that went away is made again, and one never seen is not locked", async () => {
+    for (const wasSeen of [true, false]) {
+      const store = memoryBackend();
+      const spy = spyBackend(store);
+      let edits = 0;
+      const backend: Backend = {
+        ...editing(spy, store),
+        edit: async () => {
+          edits++;
+          throw new StaleError("gone");
+        },
+      };
+      const options = { clock: countingClock(), wasSeen };
+      expect(await appendEvents(backend, [eventAt(1)], options)).toEqual({ kind: "appended" });
+      expect(edits).toBe(wasSeen ? 1 : 0);
+      expect(await textAt(store, SYNC_LOG_PATH)).toBe(formatLog([eventAt(1)]));
+    }
   });
 });

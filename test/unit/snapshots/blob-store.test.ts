@@ -43,6 +43,16 @@ test("store: what another machine stored is met by the guard and its size checke
   expect(lab.spy.requests).toEqual([`write ${pathOf("shared")}`, `stat ${pathOf("shared")}`]);
 });
 
+test("store: where a guarded create costs more, whole bodies are written over what is there, and parts never", async () => {
+  for (const atomicWrite of [true, false]) {
+    const lab = snapshotLab({ atomicWrite, createCostsMore: true });
+    await lab.otherMachine().service.store(blobSource("shared"));
+    expect(await lab.service.store(blobSource("shared"))).toMatchObject({ sent: atomicWrite });
+    expect(lab.spy.count("stat")).toBe(atomicWrite ? 0 : 1);
+    expect(lab.store.tree()).toEqual({ [pathOf("shared")]: "shared" });
+  }
+});
+
 test("store: a blob that was cut short is written again", async () => {
   const lab = snapshotLab();
   lab.store.put(pathOf("whole body"), "whole");
