@@ -46,7 +46,7 @@ export async function createSnapshot(
   const startMs = snapshot.atMs ?? room.clock.now();
   for (let second = 0; second < MAX_NAMES; second++) {
     const manifest = manifestOf(snapshot, snapshotName(startMs + second * 1000));
-    if (!(await writeManifest(room, manifest, options))) continue;
+    if (isKnownTaken(room, manifest) || !(await writeManifest(room, manifest, options))) continue;
     await secureBodies(room, manifest.timestamp, relied, options);
     room.blobs.reference(manifest.files.values());
     return { timestamp: manifest.timestamp };
@@ -173,6 +173,12 @@ function manifestOf(snapshot: NewSnapshot, timestamp: string): BlobsManifest {
     message: snapshot.message ?? null,
     files: snapshot.files,
   };
+}
+
+/** True when another snapshot was seen under this name: asking for it would be in vain. */
+function isKnownTaken(room: SnapshotRoom, manifest: BlobsManifest): boolean {
+  const known = room.cache.manifest(manifest.timestamp);
+  return known !== undefined && formatManifest(known) !== formatManifest(manifest);
 }
 
 /** False when the name is taken by another snapshot. */

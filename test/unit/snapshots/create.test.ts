@@ -56,6 +56,18 @@ test("createSnapshot: two in one second get two names and neither is lost", asyn
   ]);
 });
 
+test("createSnapshot: a name that this machine used in the same second is not asked for again", async () => {
+  const lab = snapshotLab();
+  await lab.snapshot({ "a.md": "1" });
+  const before = lab.spy.count("write");
+  expect(await lab.snapshot({ "a.md": "1", "b.md": "1" })).toBe("2026-11-20T17-40-27Z");
+  expect(lab.spy.requests.filter((request) => request.endsWith(manifestPath(FIRST)))).toEqual([
+    `write ${manifestPath(FIRST)}`,
+    `stat ${manifestPath(FIRST)}`,
+  ]);
+  expect(lab.spy.count("write")).toBe(before + 1);
+});
+
 test("createSnapshot: gives up after 60 taken names", async () => {
   const lab = snapshotLab();
   for (let i = 0; i < 60; i++) {
