@@ -47,7 +47,7 @@ export async function writeFile(
 }
 
 /** What is done under a lock; `headers` present it. */
-export type UnderLock = (headers: Headers) => Promise<void>;
+type UnderLock = (headers: Headers) => Promise<void>;
 
 /** Runs `use` with the lock that replacing this file needs. Of the file itself nothing is known before. */
 export async function lockToWrite(remote: Remote, path: RelPath, options: CallOptions, use: UnderLock): Promise<void> {

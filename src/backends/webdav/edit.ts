@@ -3,7 +3,7 @@ import type { CallOptions, Change, Opened } from "../types.ts";
 import { lockToWrite, put, type Remote } from "./changing.ts";
 
 /** Reads a file through, as the backend's `read` does. */
-export type OpenFile = (path: RelPath, options: CallOptions) => Promise<Opened>;
+type OpenFile = (path: RelPath, options: CallOptions) => Promise<Opened>;
 
 /** True where replacing what was read takes a lock: then reading under that lock saves the looks around it. */
 export function editsUnderLock({ facts }: Remote): boolean {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { BackendError, type BackendErrorOptions, NotFoundError, StaleError } from "../../../src/backends/errors.ts";
-import type { Backend } from "../../../src/backends/types.ts";
+import type { Backend, Change } from "../../../src/backends/types.ts";
 import { ContractError, checkCalls } from "../../../src/backends/wrap/check.ts";
 import { noCalls } from "../../../src/backends/wrap/log.ts";
 import { createThrottle, ThrottledError } from "../../../src/backends/wrap/pause.ts";
@@ -36,6 +36,22 @@ function setup(change: Partial<WrapOptions> = {}, memory: MemoryOptions = {}) {
   const clock = steppedClock();
   const options = { clock, random: () => 0.5, attempts: 3, parallel: 4, maxThrottleWaitMs: 300_000, ...change };
   return { remote, queue, clock, backend: wrapBackend(queue.backend, options) };
+}
+
+/** A remote that reads and replaces in one step. */
+function withEdit() {
+  const remote = memoryBackend();
+  remote.store.put(A, "a");
+  const queue = faultQueue({
+    ...remote,
+    edit: async (path, change) => {
+      const opened = await remote.read(path);
+      const source = await change(opened);
+      if (source) await remote.write(path, source, { expect: opened.file.rev });
+    },
+  });
+  const options = { clock: steppedClock(), random: () => 0.5, attempts: 3, parallel: 1, maxThrottleWaitMs: 300_000 };
+  return { remote, queue, options };
 }
 
 function failure(errorClass: BackendErrorOptions["class"], rest: Omit<BackendErrorOptions, "class"> = {}) {
@@ -317,6 +333,30 @@ describe("readOnly", () => {
     for (const call of calls) await expect(call()).rejects.toMatchObject({ class: "PERMISSION" });
     expect(remote.store.tree()).toEqual({ [A]: "a" });
     expect(queue.calls).toMatchObject({ write: 0, remove: 0, copy: 0, move: 0 });
+  });
+});
+
+describe("edit", () => {
+  const add: Change = async ({ body }) => sourceOf(`${Buffer.from(await drain(body)).toString()}+`);
+
+  test("edit: passes every wrapper, and after a lost answer is made again from what is there then", async () => {
+    const { remote, queue, options } = withEdit();
+    queue.fail("edit", failure("TRANSIENT", { outcomeUnknown: true }), { at: "reply" });
+    await wrapBackend(queue.backend, { ...options, checks: "strict" }).edit?.(A, add);
+    expect(queue.calls.edit).toBe(2);
+    expect(remote.store.tree()).toEqual({ [A]: "a++" });
+  });
+
+  test("edit: a remote opened for reading is not changed", async () => {
+    const { remote, queue, options } = withEdit();
+    const call = async () => wrapBackend(queue.backend, { ...options, access: "read" }).edit?.(A, add);
+    await expect(call()).rejects.toMatchObject({ class: "PERMISSION" });
+    expect(remote.store.tree()).toEqual({ [A]: "a" });
+    expect(queue.calls.edit).toBe(0);
+  });
+
+  test("edit: stays absent where the remote has no such step", () => {
+    expect(setup().backend.edit).toBeUndefined();
   });
 });
 
