@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { forEachLimit } from "../lib/limits.ts";
+import { releaseMemory } from "../lib/memory.ts";
 import { joinUnder, type RelPath } from "../lib/path.ts";
 import { describeItemError } from "../sync/item-error.ts";
 import { localContent } from "../sync/local-content.ts";
@@ -110,10 +111,15 @@ interface AgreedDigests {
 
 /** Every agreed file with its SHA-256; those that only the Python tool has synced are read once and remembered. */
 async function agreedDigests(parts: Parts): Promise<AgreedDigests> {
-  const agreed = await parts.sync.agreed();
+  const files = new Map<RelPath, string>();
+  const unknown: Agreed[] = [];
+  for (const entry of await parts.sync.agreed()) {
+    if (entry.sha256 === undefined) unknown.push(entry);
+    else files.set(entry.path, entry.sha256);
+  }
+  releaseMemory(files.size);
   const learned = new Map<RelPath, string>();
   const { config, signal } = parts.deps;
-  const unknown = agreed.filter(({ sha256 }) => sha256 === undefined);
   await forEachLimit(
     unknown,
     config.parallelWorkers,
@@ -124,13 +130,8 @@ async function agreedDigests(parts: Parts): Promise<AgreedDigests> {
     { signal },
   );
   if (learned.size > 0) await parts.sync.learnDigests(learned);
-  const files = new Map<RelPath, string>();
-  const gone: RelPath[] = [];
-  for (const { path, sha256 = learned.get(path) } of agreed) {
-    if (sha256 === undefined) gone.push(path);
-    else files.set(path, sha256);
-  }
-  return { files, gone };
+  for (const [path, sha256] of learned) files.set(path, sha256);
+  return { files, gone: unknown.flatMap(({ path }) => (learned.has(path) ? [] : path)) };
 }
 
 /** From the local file when it still is what was agreed, else from the remote; undefined when neither has it. */

@@ -113,7 +113,7 @@ export function replayJournal(file: string): Replayed {
   const sent = new Map<RelPath, SentFile>();
   let damaged = 0;
   let lines = 0;
-  for (const line of readLines(file)) {
+  for (const { line } of placedLines(file)) {
     if (++lines % MANY_ITEMS === 0) releaseMemory(lines);
     const record = decodeLine(line);
     if (record === undefined) damaged++;
@@ -157,23 +157,31 @@ function fsync(fd: number): Promise<void> {
   });
 }
 
-/** Reads piece by piece: a journal of many files is larger than what it says. */
-function* readLines(file: string): Generator<string> {
+interface PlacedLine {
+  readonly line: string;
+  /** Bytes before it. */
+  readonly at: number;
+}
+
+/** Reads piece by piece: a journal of many files is larger than what it says. Throws LocalFileError. */
+export function* placedLines(file: string): Generator<PlacedLine> {
   const fd = openToRead(file);
   if (fd === undefined) return;
   try {
     const piece = Buffer.allocUnsafe(PIECE_BYTES);
     let rest = Buffer.alloc(0);
+    let restAt = 0;
     for (let count = readPiece(fd, piece, file); count > 0; count = readPiece(fd, piece, file)) {
       const bytes = Buffer.concat([rest, piece.subarray(0, count)]);
       let at = 0;
       for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, at)) {
-        if (end > at) yield bytes.toString("utf8", at, end);
+        if (end > at) yield { line: bytes.toString("utf8", at, end), at: restAt + at };
         at = end + 1;
       }
       rest = bytes.subarray(at);
+      restAt += at;
     }
-    if (rest.length > 0) yield rest.toString("utf8");
+    if (rest.length > 0) yield { line: rest.toString("utf8"), at: restAt };
   } finally {
     fs.closeSync(fd);
   }
@@ -204,7 +212,8 @@ function encodeLine(record: JournalRecord): string {
   return `["${checksum(payload)}",${payload}]\n`;
 }
 
-function decodeLine(line: string): JournalRecord | undefined {
+/** Undefined for a line that is torn or damaged. */
+export function decodeLine(line: string): JournalRecord | undefined {
   const payload = line.slice(12, -1);
   if (line !== `["${checksum(payload)}",${payload}]`) return undefined;
   const raw = JSON.parse(payload) as RawRecord;

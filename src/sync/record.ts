@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { LocalFileError } from "../backends/errors.ts";
 import type { BackendKind } from "../backends/types.ts";
-import { releaseMemory } from "../lib/memory.ts";
+import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import { comparePaths, type RelPath } from "../lib/path.ts";
 import { isSystemError } from "../lib/system-error.ts";
 import { type Base, journalMark, manifestStat, sameManifest } from "./base.ts";
@@ -30,22 +30,22 @@ export interface RecordOptions {
  * then the shared hash cache. A crash in between leaves an index that no longer fits and is made anew.
  */
 export function recordRun(options: RecordOptions): void {
-  const { files, base, confirmed } = options;
+  const { files, base } = options;
   const learnt = changedBases(options);
   const seen = base.index.manifest;
   const disturbed = base.manifest === "ok" && !sameManifest(manifestStat(files.manifest), seen);
   if (base.manifest === "corrupt") setCorruptAside(files.manifest);
   if (learnt.size > 0) writeManifest(files.manifest, learnt, options.backend);
   // Somebody else wrote the manifest during the run: our rows do not know what, so the index is made anew next time.
-  const rows = saveIndex({ ...options, confirmed }, disturbed ? undefined : manifestStat(files.manifest));
+  saveIndex(options, disturbed ? undefined : manifestStat(files.manifest));
   if (disturbed) fs.rmSync(files.index, { force: true });
-  if (learnt.size > 0) writeHashCache(files.hashCache, cacheRows(rows));
+  if (learnt.size > 0) writeHashCache(files.hashCache, cacheRows(mergedRows(options)));
 }
 
 /** Throws LocalFileError when the manifest has become one that must not be written over; the journal then keeps it all. */
 function writeManifest(
   file: string,
-  changes: Map<RelPath, BaseEntry | undefined>,
+  changes: ReadonlyMap<RelPath, BaseEntry | undefined>,
   backend: RecordOptions["backend"],
 ): void {
   const result = rewriteManifest(file, changes, { backend });
@@ -68,50 +68,49 @@ export function rememberLook(options: RecordOptions): void {
   }
 }
 
-function saveIndex(options: RecordOptions, signature: FileStat | undefined): readonly IndexRow[] {
+function saveIndex(options: RecordOptions, signature: FileStat | undefined): void {
   const { files } = options;
-  const rows = mergedRows(options);
-  releaseMemory(rows.length);
-  writeIndex(files.index, rows, {
+  writeIndex(files.index, mergedRows(options), {
     hashedSinceMs: options.hashedSinceMs,
     meta: journalMark(files.journal),
     ...(signature && { manifest: signature }),
   });
-  releaseMemory(rows.length);
-  return rows;
+  releaseMemory(options.base.index.length + options.confirmed.size);
 }
 
 /** A racy entry that was verified moves to its settled rev too, as far as the manifest can tell. */
-function changedBases({ confirmed, learned, base }: RecordOptions): Map<RelPath, BaseEntry | undefined> {
-  const changes = new Map(confirmed);
+function changedBases({ confirmed, learned, base }: RecordOptions): ReadonlyMap<RelPath, BaseEntry | undefined> {
+  const moved: (readonly [RelPath, BaseEntry])[] = [];
   for (const [path, entry] of learned.base) {
-    if (changes.has(path)) continue;
+    if (confirmed.has(path)) continue;
     const row = base.index.find(path);
-    if (row >= 0 && base.index.baseAt(row)?.nativeHash !== entry.nativeHash) changes.set(path, entry);
+    if (row >= 0 && base.index.baseAt(row)?.nativeHash !== entry.nativeHash) moved.push([path, entry]);
   }
-  return changes;
+  return moved.length === 0 ? confirmed : new Map([...confirmed, ...moved]);
 }
 
-function mergedRows({ base, confirmed, local, learned }: RecordOptions): IndexRow[] {
+/** The rows of the new index in their order, each made when its turn comes: what is old and what is new, side by side. */
+function* mergedRows({ base, confirmed, local, learned }: RecordOptions): Iterable<IndexRow> {
   const { index } = base;
-  const rows: IndexRow[] = [];
-  const fresh = new Set([...confirmed.keys(), ...local.keys(), ...learned.local.keys(), ...learned.base.keys()]);
+  const fresh = [...new Set([...confirmed.keys(), ...local.keys(), ...learned.local.keys(), ...learned.base.keys()])];
+  fresh.sort(comparePaths);
   const rowOf = (path: RelPath, old: IndexRow | undefined): IndexRow | undefined => {
     const entry = confirmed.has(path) ? confirmed.get(path) : (learned.base.get(path) ?? old?.base);
     const record = local.get(path) ?? learned.local.get(path) ?? old?.local;
     if (entry === undefined && (record === undefined || confirmed.has(path))) return undefined;
     return { path, ...(entry && { base: entry }), ...(record && { local: record }) };
   };
-  for (let at = 0; at < index.length; at++) {
-    const old = settledRow(index, at);
-    const row = fresh.delete(old.path) ? rowOf(old.path, old) : old;
-    if (row?.base || row?.local) rows.push(row);
+  let made = 0;
+  for (let at = 0, next = 0; at < index.length || next < fresh.length; ) {
+    const known = at < index.length ? index.pathAt(at) : undefined;
+    const path = fresh[next];
+    const isFresh = path !== undefined && (known === undefined || path <= known);
+    const old = known !== undefined && (!isFresh || path === known) ? settledRow(index, at++) : undefined;
+    if (isFresh) next++;
+    const row = isFresh ? rowOf(path, old) : old;
+    if (++made % MANY_ITEMS === 0) releaseMemory(made);
+    if (row?.base || row?.local) yield row;
   }
-  for (const path of fresh) {
-    const row = rowOf(path, undefined);
-    if (row) rows.push(row);
-  }
-  return rows.sort((a, b) => comparePaths(a.path, b.path));
 }
 
 /** Digests taken in the same tick as the file was written must not be carried into an index with a later time. */
@@ -121,7 +120,7 @@ function settledRow(index: StateIndex, at: number): IndexRow {
   return row.base === undefined ? { path: row.path } : { path: row.path, base: row.base };
 }
 
-function* cacheRows(rows: readonly IndexRow[]): Iterable<HashCacheRow> {
+function* cacheRows(rows: Iterable<IndexRow>): Iterable<HashCacheRow> {
   for (const { path, local } of rows) {
     if (local) yield { path, size: local.stat.size, mtimeNs: local.stat.mtimeNs, ...local.hash };
   }

@@ -1,7 +1,7 @@
 import type { Backend, BackendKind, RemoteFile, Rev } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { UsageError } from "../lib/errors.ts";
-import { releaseMemory } from "../lib/memory.ts";
+import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import { parentOf, type RelPath } from "../lib/path.ts";
 import { type Base, loadBase } from "./base.ts";
 import { compareContents } from "./compare.ts";
@@ -12,6 +12,7 @@ import { type SyncFiles, syncFiles } from "./files.ts";
 import { guard } from "./guard.ts";
 import { hashFile } from "./hash-files.ts";
 import { clearJournal, openJournal, replayJournal } from "./journal.ts";
+import { viewJournal } from "./journal-view.ts";
 import { type Learned, type Look, type LookTools, lookAtViews, type Views } from "./look.ts";
 import { setCorruptAside } from "./manifest-file.ts";
 import { beginClosing, clearMarker, type Due, dueOf, readMarker, writeMarker } from "./marker.ts";
@@ -81,7 +82,7 @@ export interface SyncService {
   /** Snapshot and log entry are made. */
   end(): void;
   /** Every file that both sides agree on, from the records as they are now, sorted by path. */
-  agreed(): Promise<readonly Agreed[]>;
+  agreed(): Promise<Iterable<Agreed>>;
   /** Adds the SHA-256 of agreed contents that were known by their MD5 alone. */
   learnDigests(digests: ReadonlyMap<RelPath, string>): Promise<void>;
   /** Keeps what looking found out, where that saves work next time. */
@@ -163,7 +164,7 @@ export function openSync(deps: SyncDeps): SyncService {
       }
     },
     record(seen) {
-      const { base: confirmed, local } = replayJournal(files.journal);
+      const { base: confirmed, local } = viewJournal(files.journal);
       releaseMemory(confirmed.size);
       recordRun({ ...recording(seen.base, seen.learned), confirmed, local });
       recorded = new Set(confirmed.keys());
@@ -182,9 +183,7 @@ export function openSync(deps: SyncDeps): SyncService {
       clearJournal(files.journal);
     },
     async agreed() {
-      const agreed = agreedFiles((await load(true)).index);
-      releaseMemory(agreed.length);
-      return agreed;
+      return agreedFiles((await load(true)).index);
     },
     async learnDigests(digests) {
       const base = await load(true);
@@ -305,11 +304,10 @@ function guardFacts({ facts, selection }: Look): Look["facts"] {
   return { ...facts, localFiles: Number.POSITIVE_INFINITY, remoteFiles: Number.POSITIVE_INFINITY };
 }
 
-function agreedFiles(index: Base["index"]): Agreed[] {
-  const agreed: Agreed[] = [];
+function* agreedFiles(index: Base["index"]): Iterable<Agreed> {
   for (let row = 0; row < index.length; row++) {
     const entry = index.baseAt(row);
-    if (entry) agreed.push({ path: entry.path, sha256: entry.sha256, md5: entry.md5 });
+    if (entry) yield { path: entry.path, sha256: entry.sha256, md5: entry.md5 };
+    if (row % MANY_ITEMS === MANY_ITEMS - 1) releaseMemory(row);
   }
-  return agreed;
 }

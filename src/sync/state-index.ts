@@ -307,9 +307,9 @@ interface HashColumns {
 /** Each row owns up to two digests of 48 bytes; equal ones are stored once. */
 function hashColumns({ hashes, hashStart, flags }: Layout): HashColumns {
   const read = (slot: number, sha: boolean, md5: boolean): LocalHash => {
-    const start = slot * 48;
-    const text = Buffer.from(hashes.buffer, hashes.byteOffset + start, 48).toString("hex");
-    return { md5: md5 ? text.slice(0, 32) : "", ...(sha ? { sha256: text.slice(32) } : {}) };
+    // One string for both would stay in memory as long as either.
+    const bytes = Buffer.from(hashes.buffer, hashes.byteOffset + slot * 48, 48);
+    return { md5: md5 ? bytes.toString("hex", 0, 16) : "", ...(sha ? { sha256: bytes.toString("hex", 16) } : {}) };
   };
   const baseSlot = (row: number) => at(hashStart, row) + ((at(flags, row) & Flag.ownBaseHash) !== 0 ? 1 : 0);
   return {

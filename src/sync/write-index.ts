@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { writeAtomic } from "../lib/fs.ts";
+import type { RelPath } from "../lib/path.ts";
 import {
   type Columns,
   columnsIn,
@@ -27,55 +28,68 @@ export function writeIndex(file: string, rows: Iterable<IndexRow>, header: Index
 
 /** What {@link writeIndex} writes, under the same conditions. */
 export function indexBytes(rows: Iterable<IndexRow>, header: IndexHeader): Uint8Array {
-  const kept: IndexRow[] = [];
-  let digests = 0;
-  let last: IndexRow | undefined;
+  const state: Packing = { ...columnsFor(1024), count: 0, digest: 0, held: "", parts: [], units: 0, ...trailerParts() };
+  let last: RelPath | undefined;
   for (const row of rows) {
-    if (last && !(last.path < row.path)) throw new RangeError(`index rows out of order at ${JSON.stringify(row.path)}`);
-    last = row;
+    if (last !== undefined && !(last < row.path)) {
+      throw new RangeError(`index rows out of order at ${JSON.stringify(row.path)}`);
+    }
+    last = row.path;
     if (!storable(row)) continue;
-    kept.push(row);
-    digests += digestsOf(row).length;
+    if (state.count === state.views.flags.length) resize(state, state.count * 2);
+    packRow(state, state.count++, row);
   }
-  return pack(kept, digests, header);
+  resize(state, state.count);
+  return assemble(state, header);
 }
 
-function pack(rows: readonly IndexRow[], digests: number, header: IndexHeader): Uint8Array {
-  const count = rows.length;
-  const columns = new ArrayBuffer(textOffset({ count, digests, textBytes: 0, trailerBytes: 0 }));
-  const { hashOffset, ...views } = columnsIn(columns, count);
-  const state: Packing = {
-    views,
-    hashes: Buffer.from(columns, hashOffset),
-    digest: 0,
-    parts: [],
-    units: 0,
-    ...trailerParts(),
-  };
-  for (const [number, row] of rows.entries()) packRow(state, number, row);
-  const text = Buffer.from(state.parts.join(""));
-  const { idTemplates, revTemplates, oddTimes } = state;
+function columnsFor(count: number): Pick<Packing, "columns" | "views" | "hashes"> {
+  const columns = new ArrayBuffer(textOffset({ count, digests: 0, textBytes: 0, trailerBytes: 0 }));
+  const { hashOffset: _, ...views } = columnsIn(columns, count);
+  return { columns, views, hashes: Buffer.alloc(count * 2 * DIGEST_BYTES) };
+}
+
+/** Gives the columns room for `count` rows, of which each may have two digests. */
+function resize(state: Packing, count: number): void {
+  const { views: old, hashes, digest } = state;
+  Object.assign(state, columnsFor(count));
+  for (const [key, column] of Object.entries(old) as [keyof Columns, Uint8Array][]) {
+    (state.views[key] as Uint8Array).set(column.subarray(0, state.count));
+  }
+  hashes.copy(state.hashes, 0, 0, digest * DIGEST_BYTES);
+}
+
+function assemble(state: Packing, header: IndexHeader): Uint8Array {
+  const { columns, count, digest: digests, idTemplates, revTemplates, oddTimes } = state;
+  keepText(state);
+  const textBytes = state.parts.reduce((sum, part) => sum + part.length, 0);
   const trailer = Buffer.from(formatTrailer({ ...headerOf(header), idTemplates, revTemplates, oddTimes }));
-  const sizes = { count, digests, textBytes: text.length, trailerBytes: trailer.length };
-  const file = Buffer.alloc(fileBytes(sizes));
+  const file = Buffer.alloc(fileBytes({ count, digests, textBytes, trailerBytes: trailer.length }));
   file.set(new Uint8Array(columns));
-  for (const [word, value] of [MAGIC, VERSION, count, digests, text.length, trailer.length].entries()) {
+  for (const [word, value] of [MAGIC, VERSION, count, digests, textBytes, trailer.length].entries()) {
     file.writeUInt32LE(value, word * 4);
   }
-  text.copy(file, columns.byteLength);
-  trailer.copy(file, columns.byteLength + text.length);
-  const end = file.length - 4;
-  file.writeUInt32LE(crc32(file.subarray(0, end)), end);
+  let at = columns.byteLength;
+  for (const part of [state.hashes.subarray(0, digests * DIGEST_BYTES), ...state.parts, trailer]) {
+    file.set(part, at);
+    at += part.length;
+  }
+  file.writeUInt32LE(crc32(file.subarray(0, at)), at);
   return file;
 }
 
 interface Packing {
-  readonly views: Columns;
-  readonly hashes: Buffer;
+  columns: ArrayBuffer;
+  views: Columns;
+  hashes: Buffer;
+  /** Rows written so far. */
+  count: number;
   /** Digests written so far. */
   digest: number;
-  readonly parts: string[];
-  /** UTF-16 units in `parts`. */
+  /** Text that is not yet in `parts`. */
+  held: string;
+  readonly parts: Uint8Array[];
+  /** UTF-16 units of all text so far. */
   units: number;
   readonly idTemplates: (readonly [string, string])[];
   readonly revTemplates: (readonly [string, string])[];
@@ -162,9 +176,17 @@ function packDigest(state: Packing, { md5, sha256 }: { readonly md5: string; rea
 }
 
 function addText(state: Packing, text: string): number {
-  state.parts.push(text);
+  state.held += text;
   state.units += text.length;
+  if (state.held.length >= PIECE_UNITS) keepText(state);
   return text.length;
+}
+
+const PIECE_UNITS = 1 << 16;
+
+function keepText(state: Packing): void {
+  state.parts.push(Buffer.from(state.held));
+  state.held = "";
 }
 
 /** The number of the template that makes `text` from `seed`, a new one where there is room. */
