@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { makeEvent } from "../activity/event.ts";
 import { appendEvents } from "../activity/log.ts";
@@ -19,14 +19,19 @@ export async function reportRun(parts: Parts, due: Due, atMs: number): Promise<r
   const seenFile = join(stateFolder, "log-seen");
   const wasSeen = existsSync(seenFile);
   const result = await appendEvents(backend, events, { clock, signal, wasSeen });
-  if (result.kind === "appended" && backend.edit !== undefined && !wasSeen) noteSeen(seenFile);
+  const isSeen = result.kind === "appended";
+  if (backend.edit !== undefined && isSeen !== wasSeen) noteSeen(seenFile, isSeen ? "seen" : "in doubt");
   return result.kind === "appended" ? [] : [result.notice];
 }
 
-/** Saves requests next time and nothing else: a full disk is no failure here. */
-function noteSeen(file: string): void {
+/**
+ * Saves requests next time and nothing else: a full disk is no failure here. In doubt the next run looks without a lock:
+ * nginx keeps one for a minute on a name whose folder is gone.
+ */
+function noteSeen(file: string, state: "seen" | "in doubt"): void {
   try {
-    writeAtomic(file, "", { durable: false });
+    if (state === "seen") writeAtomic(file, "", { durable: false });
+    else rmSync(file, { force: true });
   } catch {
     // See above.
   }

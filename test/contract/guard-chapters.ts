@@ -131,6 +131,8 @@ function editing({ chapter, at, has }: ContractContext): void {
       expect(error instanceof NotFoundError || error instanceof StaleError).toBe(true);
       expect(called).toBe(0);
       expect(await pathsOf(backend, "")).toEqual([B]);
+      const nowhere = await failure(Promise.resolve(backend.edit?.(relPath("no/such/folder.md"), adding("x"))));
+      expect(nowhere instanceof NotFoundError || nowhere instanceof StaleError).toBe(true);
       await create(backend, A, "made after all");
     });
 

@@ -23,7 +23,7 @@ export interface HeldLock {
 /**
  * Runs `use` while this client holds the exclusive write lock (RFC 4918 section 6) of a file that exists, refreshed
  * for as long as it takes. `use` gets the headers that present it. A lock on a name without a file would make
- * an empty one on most servers: the caller has looked, and what a race made is removed again (StaleError).
+ * an empty one on most servers: what was made so is removed again under the lock (StaleError).
  */
 export async function withLock<T>(
   connection: DavConnection,
@@ -46,6 +46,10 @@ export async function withLock<T>(
   const { status } = response;
   if (status !== 200 && status !== 201) {
     await response.drain();
+    // The folder above it is gone, too (RFC 4918 section 9.10.6).
+    if (status === 404 || status === 409 || status === 410) {
+      throw new StaleError(`Could not ${what}: the file is gone`, { status });
+    }
     throw connection.refusal(response, request);
   }
   const token = response.headers.get("lock-token")?.trim();
