@@ -5,6 +5,9 @@ interface Collecting {
 /** From so many items on a step leaves behind enough garbage to be worth a collection. */
 export const MANY_ITEMS = 10_000;
 
+/** After so many items of a step that makes some kilobytes of garbage for each, a collection keeps the pile small. */
+export const ITEMS_PER_COLLECTION = 4_000;
+
 /**
  * Gives back what a step over many items has left behind, before the next one asks for more: a collector that sees a
  * large machine would let both pile up. Takes a few milliseconds per ten megabytes in use, so it is for the ends of

@@ -24,20 +24,25 @@ export function joinViews(
   let v = 0;
   let b = 0;
   let r = 0;
-  let here = v < view.length ? view.pathAt(v) : undefined;
   let known = b < index.length ? index.pathAt(b) : undefined;
+  // One string for both, where the scan has found the row: equal ones are compared unit by unit.
+  const pathHere = () => (v >= view.length ? undefined : view.indexRow[v] === b ? known : view.pathAt(v));
+  let here = pathHere();
   let there = remote[r]?.path;
   for (;;) {
     let path = here;
-    if (known !== undefined && (path === undefined || known < path)) path = known;
-    if (there !== undefined && (path === undefined || there < path)) path = there;
+    if (known !== path && known !== undefined && (path === undefined || known < path)) path = known;
+    if (there !== path && there !== undefined && (path === undefined || there < path)) path = there;
     if (path === undefined) return;
     const isHere = here === path;
     const isKnown = known === path;
     const isThere = there === path;
     visit({ path, local: isHere ? v : -1, row: isKnown ? b : -1, file: isThere ? remote[r] : undefined });
-    if (isHere) here = ++v < view.length ? view.pathAt(v) : undefined;
     if (isKnown) known = ++b < index.length ? index.pathAt(b) : undefined;
+    if (isHere) {
+      v++;
+      here = pathHere();
+    }
     if (isThere) there = remote[++r]?.path;
   }
 }

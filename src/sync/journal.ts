@@ -214,8 +214,9 @@ function encodeLine(record: JournalRecord): string {
 
 /** Undefined for a line that is torn or damaged. */
 export function decodeLine(line: string): JournalRecord | undefined {
+  if (line.length < 13 || !line.startsWith('["') || !line.startsWith('",', 10) || !line.endsWith("]")) return undefined;
   const payload = line.slice(12, -1);
-  if (line !== `["${checksum(payload)}",${payload}]`) return undefined;
+  if (line.slice(2, 10) !== checksum(payload)) return undefined;
   const raw = JSON.parse(payload) as RawRecord;
   if (raw.kind === "gone") return pathOf(raw.path) && raw;
   if (raw.kind === "sent") {
