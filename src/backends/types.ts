@@ -97,6 +97,11 @@ export interface ListOptions extends CallOptions {
 export interface ReadOptions extends CallOptions {
   /** Fail with StaleError when the file is another version. */
   readonly expect?: Rev;
+  /**
+   * The body begins at this byte, 0 to the file's size; never without `expect`, so that it cannot go on in another
+   * version. A storage that cannot begin there reads on to it by itself. The file's facts stay those of the whole.
+   */
+  readonly from?: number;
 }
 
 export interface WriteOptions extends CallOptions {

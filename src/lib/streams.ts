@@ -108,6 +108,28 @@ export function tapped(stream: ByteStream, see: (chunk: Uint8Array) => void): By
   );
 }
 
+/** The same stream without its first `count` bytes; an empty one when it has no more than those. */
+export function skipping(stream: ByteStream, count: number): ByteStream {
+  if (count === 0) return stream;
+  const reader = stream.getReader();
+  let left = count;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        for (;;) {
+          const { done, value } = await reader.read();
+          if (done) return controller.close();
+          const skip = Math.min(left, value.length);
+          left -= skip;
+          if (skip < value.length) return controller.enqueue(value.subarray(skip));
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
 /** The same stream, digested as it passes: ask the hashers for `hex()` once it has ended. */
 export function hashing(stream: ByteStream, hashers: readonly Hasher[]): ByteStream {
   return tapped(stream, (chunk) => {

@@ -6,7 +6,7 @@ import { relPath } from "../../src/lib/path.ts";
 import { drain, failingSource, lyingSource, sourceOf, streamOf, textAt, utf8 } from "../support/bodies.ts";
 import { seededRandom } from "../support/random.ts";
 import { create, fails, failsOnBody, failure, fileAt, pathsOf, unless } from "./asserts.ts";
-import type { ContractContext } from "./suite.ts";
+import type { ContractContext, ContractRoot } from "./suite.ts";
 
 const A = relPath("docs/a.md");
 
@@ -15,6 +15,7 @@ export function bodyChapters(context: ContractContext): void {
   bodies(context);
   allOrNothing(context);
   reading(context);
+  readingParts(context);
   abort(context);
 }
 
@@ -208,6 +209,44 @@ function reading({ chapter, at, can }: ContractContext): void {
       await writes;
       await writer.close();
       expect(whole).toBeGreaterThan(0);
+    });
+  });
+}
+
+function readingParts({ chapter, at }: ContractContext): void {
+  const bytes = seededRandom(3).bytes(700_000);
+
+  /** What a read from this byte gives, told of a version that is there or not. */
+  const partOf = async ({ backend }: ContractRoot, from: number, rev: Rev): Promise<Uint8Array> => {
+    const opened = await backend.read(A, { expect: rev, from });
+    expect(opened.file).toMatchObject({ path: A, size: bytes.length, rev });
+    return drain(opened.body);
+  };
+
+  chapter("parts", () => {
+    test("read: from a byte on, the rest of the same version", async () => {
+      const { rev } = await create(at().backend, A, bytes);
+      for (const from of [0, 1, 65_536, 399_999, bytes.length - 1]) {
+        expect(hashBytes("sha256", await partOf(at(), from, rev))).toBe(hashBytes("sha256", bytes.subarray(from)));
+      }
+    });
+
+    test("read: from the end on, nothing", async () => {
+      const { rev } = await create(at().backend, A, bytes);
+      expect((await partOf(at(), bytes.length, rev)).length).toBe(0);
+    });
+
+    test("read: a part of another version is StaleError, also where that one is shorter", async () => {
+      const { backend } = at();
+      const { rev } = await create(backend, A, bytes);
+      await backend.write(A, sourceOf("short"), { expect: rev });
+      expect(await failure(backend.read(A, { expect: rev, from: 400_000 }))).toBeInstanceOf(StaleError);
+      expect(await failure(backend.read(A, { expect: rev, from: 2 }))).toBeInstanceOf(StaleError);
+    });
+
+    test("read: a part of a missing file is NotFoundError", async () => {
+      const missing = at().backend.read(relPath("no/where.md"), { expect: "0-never" as Rev, from: 5 });
+      expect(await failure(missing)).toBeInstanceOf(NotFoundError);
     });
   });
 }

@@ -23,6 +23,7 @@ export type Chapter =
   | "bodies"
   | "all or nothing"
   | "read"
+  | "parts"
   | "guards"
   | "edit"
   | "remove"

@@ -119,7 +119,7 @@ function readFile(remote: Remote, path: RelPath, options: ReadOptions = {}): Ope
   const entry = remote.store.get(path);
   if (!file || !entry) throw new NotFoundError(`cannot read "${path}": it is not there`);
   if (options.expect !== undefined && options.expect !== file.rev) throw stale("read", path, options.expect, file.rev);
-  return { file, body: streamOf(entry.bytes) };
+  return { file, body: streamOf(entry.bytes.subarray(options.from ?? 0)) };
 }
 
 async function writeFile(remote: Remote, path: RelPath, source: Source, options: WriteOptions): Promise<Written> {

@@ -14,7 +14,7 @@ const CHUNK = 256 * 1024;
  * the body, and a change in place makes the body fail at its end.
  */
 export async function readLocal(root: LocalRoot, path: RelPath, options: ReadOptions = {}): Promise<Opened> {
-  const { expect, signal } = options;
+  const { expect, signal, from = 0 } = options;
   signal?.throwIfAborted();
   const attempt = attemptOn(root, "read", path);
   const found = await findAny(root, path, attempt);
@@ -30,7 +30,7 @@ export async function readLocal(root: LocalRoot, path: RelPath, options: ReadOpt
     }
     signal?.throwIfAborted();
     const file = describe(root, path, stat);
-    return { file, body: bodyOf(handle, file, attempt, signal) };
+    return { file, body: bodyOf(handle, { file, from }, attempt, signal) };
   } catch (error) {
     await handle.close();
     throw error;
@@ -45,11 +45,11 @@ function openFile(root: LocalRoot, path: RelPath, attempt: Attempt): Promise<Fil
 
 function bodyOf(
   handle: FileHandle,
-  file: RemoteFile,
+  { file, from }: { readonly file: RemoteFile; readonly from: number },
   attempt: Attempt,
   signal: AbortSignal | undefined,
 ): ReadableStream<Uint8Array> {
-  let at = 0;
+  let at = from;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {

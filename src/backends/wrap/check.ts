@@ -35,12 +35,15 @@ export function checkCalls(backend: Backend): Backend {
       return file;
     },
     async read(path, options) {
+      if (options?.from !== undefined && options.expect === undefined) {
+        throw new ContractError(`read "${path}" was asked for a part of no version`);
+      }
       const opened = await watched.read(path, options);
       checkFile(backend, opened.file, path);
       if (options?.expect !== undefined && options.expect !== opened.file.rev) {
         throw new ContractError(`read "${path}" opened another version than the one asked for`);
       }
-      return checkedBody(opened);
+      return checkedBody(opened, options?.from ?? 0);
     },
     async write(path, source, options) {
       const written = await watched.write(path, source, options);
@@ -99,10 +102,10 @@ function checkFile(backend: Backend, file: RemoteFile, path: RelPath): void {
   if (backend.canonicalHash(file.nativeHash) !== file.nativeHash) throw broken("has a hash that is not canonical");
 }
 
-function checkedBody(opened: Opened): Opened {
+function checkedBody(opened: Opened, from: number): Opened {
   const { file } = opened;
   const reader = opened.body.getReader();
-  let length = 0;
+  let length = from;
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {

@@ -3,7 +3,7 @@ import { BackendError, StaleError } from "../../../src/backends/errors.ts";
 import type { Backend, Rev } from "../../../src/backends/types.ts";
 import { type ServerFacts, UNPROVEN } from "../../../src/backends/webdav/facts.ts";
 import { relPath } from "../../../src/lib/path.ts";
-import { sourceOf } from "../../support/bodies.ts";
+import { drain, sourceOf } from "../../support/bodies.ts";
 import { answerOf, type RawServer, rawServer } from "../../support/raw-server.ts";
 import { webdavClient } from "../../support/webdav-setup.ts";
 
@@ -265,4 +265,42 @@ test("any verb: no server, one clear sentence", async () => {
   const error = await failure(backend.list(""));
   expect(error).toMatchObject({ class: "TRANSIENT", outcomeUnknown: false });
   expect(error.message).toMatch(/cannot be reached/);
+});
+
+const PART = { expect: "e" as Rev, from: 4 };
+
+async function textOf(body: ReadableStream<Uint8Array>): Promise<string> {
+  return new TextDecoder().decode(await drain(body));
+}
+
+test("read: a Range that is ignored costs bytes, never a wrong part", async () => {
+  const server = await serve(() => answerOf("200 OK", "0123456789", ['ETag: "e"']));
+  const opened = await client(server).read(FILE, PART);
+  expect(opened.file.size).toBe(10);
+  expect(await textOf(opened.body)).toBe("456789");
+  expect(server.requests[0]?.headers).toMatchObject({ range: "bytes=4-", "if-range": '"e"' });
+});
+
+test("read: a part of another version is refused, whatever If-Range made of it", async () => {
+  const part = ['ETag: "f"', "Content-Range: bytes 4-9/10"];
+  const server = await serve(() => answerOf("206 Partial Content", "456789", part));
+  expect(await failure(client(server).read(FILE, PART))).toBeInstanceOf(StaleError);
+  const other = await serve(() => answerOf("200 OK", "0123456789", ['ETag: "f"']));
+  expect(await failure(client(other).read(FILE, PART))).toBeInstanceOf(StaleError);
+});
+
+test("read: another part than was asked for is an error", async () => {
+  for (const range of ["bytes 0-9/10", "bytes 5-9/10", "bytes 4-8/10", "bytes 4-9/*", "4-9"]) {
+    const server = await serve(() =>
+      answerOf("206 Partial Content", "456789", ['ETag: "e"', `Content-Range: ${range}`]),
+    );
+    expect((await failure(client(server).read(FILE, PART))).class).toBe("TRANSIENT");
+  }
+});
+
+test("read: a part that ends too early fails", async () => {
+  const part = ['ETag: "e"', "Content-Range: bytes 4-9/10"];
+  const server = await serve(() => answerOf("206 Partial Content", "4567", part));
+  const opened = await client(server).read(FILE, PART);
+  expect((await failure(textOf(opened.body))).message).toContain("4 bytes came instead of 6");
 });
