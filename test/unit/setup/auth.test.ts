@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { requestsDuring } from "../../support/access-log.ts";
 import { APACHE_USER, startApache } from "../../support/apache.ts";
 import type { TestServer } from "../../support/server-process.ts";
 import { filesBelow, type SetupLab, setupLab } from "../../support/setup-lab.ts";
@@ -178,18 +179,13 @@ describe("commands before auth", () => {
     "%s: says exactly that auth comes first, exits 6 and asks the server nothing",
     async (name) => {
       const { lab } = await signing();
-      const asked = total(server);
-      const run = await lab.run([name]);
+      const { result: run, requests } = await requestsDuring(server, () => lab.run([name]));
       expect(run.code).toBe(6);
       expect(run.stderr).toBe("Not authenticated. Run claude-mirror auth first.\n");
-      expect(total(server)).toBe(asked);
+      expect(requests).toEqual([]);
     },
   );
 });
-
-function total({ counts }: TestServer): number {
-  return [...counts().values()].reduce((sum, count) => sum + count, 0);
-}
 
 describe("auth --check", () => {
   test("auth --check: passes after auth, changes nothing and makes no folder before it", async () => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { systemClock } from "../../../src/lib/clock.ts";
 import { acquireLock } from "../../../src/lib/lock.ts";
 import type { Check } from "../../../src/project/model.ts";
+import { requestsDuring } from "../../support/access-log.ts";
 import { APACHE_USER, startApache } from "../../support/apache.ts";
 import type { CliOptions } from "../../support/cli.ts";
 import type { TestServer } from "../../support/server-process.ts";
@@ -210,11 +211,6 @@ describe("doctor on WebDAV", () => {
   });
   afterAll(() => server.stop());
 
-  const changing = () => {
-    const counts = server.counts();
-    return ["PUT", "DELETE", "MKCOL", "COPY", "MOVE", "LOCK"].map((method) => counts.get(method) ?? 0);
-  };
-
   async function davLab(name: string): Promise<SetupLab> {
     const lab = setupLab();
     const flags = ["--webdav-url", `${server.origin}/dav/${name}`, "--webdav-username", "me", "--webdav-insecure-http"];
@@ -225,14 +221,13 @@ describe("doctor on WebDAV", () => {
   test("doctor: after auth everything passes, without one writing request", async () => {
     const lab = await davLab("sound");
     await lab.run(["auth"]);
-    const before = changing();
-    const found = await doctor(lab);
+    const { result: found, requests } = await requestsDuring(server, () => doctor(lab));
     expect(notOk(found)).toEqual([]);
     expect(found.of("sign-in").detail).toBe("as me");
     expect(found.of("clock").state).toBe("ok");
     expect(found.guard).not.toBeNull();
     expect(found.of("guarantee").detail).toStartWith(`${found.guard}: `);
-    expect(changing()).toEqual(before);
+    expect(new Set(requests.map(({ method }) => method))).toEqual(new Set(["PROPFIND"]));
   });
 
   test("doctor: where nothing is known of the server it probes, and says so", async () => {
