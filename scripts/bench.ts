@@ -72,7 +72,7 @@ async function alternate(rounds: number, ...works: (() => Promise<number>)[]): P
   return best;
 }
 
-/** `--version` and find-config with a warm index against a compiled program that does nothing. */
+/** `--version`, find-config with a warm index and the hook with nothing pending against a compiled program that does nothing. */
 async function startUp(): Promise<void> {
   const folder = tempFolder("empty");
   const empty = join(folder, "empty");
@@ -91,14 +91,16 @@ async function startUp(): Promise<void> {
     (...command: string[]) =>
     async () =>
       spawnMs(command, place);
-  const [none = 1, version = 0, find = 0] = await alternate(
+  const [none = 1, version = 0, find = 0, hook = 0] = await alternate(
     quick ? 20 : 60,
     timed(empty),
     timed(binary, "--version"),
     timed(binary, "find-config"),
+    timed(binary, "inbox", "--hook"),
   );
   report("--version against an empty program", version / none, "x", 1.5, `${ms(version)} / ${ms(none)}`);
   report("find-config against an empty program", find / none, "x", 1.5, `${ms(find)} / ${ms(none)}`);
+  report("inbox --hook, nothing pending, likewise", hook / none, "x", 1.5, `${ms(hook)} / ${ms(none)}`);
 }
 
 function spawnMs(command: readonly string[], { cwd, home }: { readonly cwd: string; readonly home: string }): number {

@@ -1,9 +1,14 @@
+import { join } from "node:path";
+import { type Batch, peekNotices, type Taken, takeNotices } from "./activity/inbox.ts";
+import { hasNotices } from "./activity/inbox-files.ts";
 import { wrapBackend } from "./backends/wrap/stack.ts";
-import { stateDir } from "./lib/dirs.ts";
+import { configDir, stateDir } from "./lib/dirs.ts";
 import { randomFraction } from "./lib/random.ts";
-import { conflictFolder } from "./project/envelope-store.ts";
+import { conflictFolder, notesFolder } from "./project/envelope-store.ts";
 import { openProject as openProjectRoom } from "./project/open.ts";
 import type { Project } from "./project/service.ts";
+import { findProject, readOutline, realPathOfAny } from "./settings/discovery.ts";
+import { indexFile } from "./settings/index-fast.ts";
 import { loadConfig } from "./settings/load.ts";
 import { machineFrom } from "./settings/machine.ts";
 import { configFile, openConfig } from "./setup/config-file.ts";
@@ -47,6 +52,38 @@ export async function openProject(world: World, options: OpenOptions): Promise<P
       });
     },
   });
+}
+
+/** What waits in one project's inbox. */
+export interface Inbox {
+  /** Where lines that are no notice go. */
+  readonly asideFile: string;
+  peek(): Batch;
+  take(deliver: (batch: Batch) => void): Taken;
+}
+
+/**
+ * The inbox of the project that holds the current folder, or of the config; undefined outside of projects. Reads no more
+ * of the settings than where the project is.
+ */
+export function openInbox(world: World, options: Pick<OpenOptions, "config">): Inbox | undefined {
+  const folder = projectFolderOf(world, options.config);
+  if (folder === undefined) return undefined;
+  const notes = notesFolder(stateDir(world.env, world.home), folder);
+  const asideFile = join(notes, "inbox-unreadable.jsonl");
+  const places = { folder, asideFile, lockFile: join(notes, "inbox.lock"), clock: world.clock };
+  return {
+    asideFile,
+    peek: () => peekNotices(folder),
+    take: (deliver) => (hasNotices(folder) ? takeNotices(places, deliver) : { kind: "empty" }),
+  };
+}
+
+function projectFolderOf({ env, home, cwd }: World, config: string | undefined): string | undefined {
+  if (config !== undefined) return realPathOfAny(readOutline(config, home).projectPath);
+  const places = { configDir: configDir(env, home), home, indexFile: indexFile(env, home) };
+  const found = findProject(cwd, places);
+  return found.kind === "none" ? undefined : found.path;
 }
 
 /** Names of the snapshots that this machine has seen of the current folder's project, newest first; none on any trouble. */

@@ -1,3 +1,4 @@
+import { hasNotices } from "./activity/inbox-files.ts";
 import { findConfigFast } from "./settings/index-fast.ts";
 
 declare const VERSION: string | undefined;
@@ -16,11 +17,25 @@ function answeredAtOnce(): boolean {
     console.log(`claude-mirror ${VERSION}${typeof COMMIT === "undefined" || COMMIT === "" ? "" : ` (${COMMIT})`}`);
     return true;
   }
+  if (words.length === 2 && first === "inbox" && second === "--hook") return nothingWaits();
   if (first !== "find-config" || words.length > 2 || second?.startsWith("-")) return false;
   const found = findConfigFast(second ?? process.cwd(), process.env);
   if (found?.kind !== "found") return false;
   console.log(found.file);
   return true;
+}
+
+/**
+ * Claude Code runs a hook in the folder that it names on standard input: that is read only where something waits. False
+ * where that has to be looked at closer.
+ */
+function nothingWaits(): boolean {
+  const { env } = process;
+  return [process.cwd(), env["CLAUDE_PROJECT_DIR"]].every((folder) => {
+    if (!folder) return true;
+    const found = findConfigFast(folder, env);
+    return found !== undefined && (found.kind === "none" || !hasNotices(found.path));
+  });
 }
 
 async function runAll(): Promise<void> {

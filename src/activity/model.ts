@@ -12,3 +12,22 @@ export interface LogEvent {
   /** Last component of the project folder. */
   readonly project: string;
 }
+
+/** What a notice tells of an event of the shared log. `action` may be a word of a later version. */
+export interface NoticedEvent {
+  readonly user: string;
+  readonly machine: string;
+  readonly files: readonly string[];
+  readonly project: string;
+  readonly action: string;
+}
+
+/** One line of a project's inbox (reference 1.5). */
+export interface Notice {
+  /** When it was received: Python isoformat, UTC. */
+  readonly timestamp: string;
+  readonly title: string;
+  readonly message: string;
+  /** Left out for messages that tell of no event. */
+  readonly event?: NoticedEvent;
+}

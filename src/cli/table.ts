@@ -78,6 +78,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Show who changed what and when, on all machines",
     load: async () => (await import("./commands/log.ts")).logCommand,
   },
+  inbox: {
+    summary: "Show what collaborators changed, and clear the list",
+    load: async () => (await import("./commands/inbox.ts")).inboxCommand,
+  },
   trash: {
     summary: "List, restore or empty the files that a run replaced or removed here",
     load: async () => (await import("./commands/trash.ts")).trashCommand,

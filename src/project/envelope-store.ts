@@ -29,11 +29,16 @@ const MOST_NAME = 200;
 
 /** Below our folder for states: the project's path, quoted as a URL's component, then `conflicts` (reference 1.16). */
 export function conflictFolder(stateFolder: string, projectPath: string): string {
+  return join(notesFolder(stateFolder, projectPath), "conflicts");
+}
+
+/** What belongs to a project folder whatever its remote is: the project's path, quoted as a URL's component. */
+export function notesFolder(stateFolder: string, projectPath: string): string {
   const quoted = encodeURIComponent(realPathOr(projectPath)).replace(/[!'()*]/g, (char) => {
     return `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
   });
   const mark = `-${hashBytes("sha256", quoted).slice(0, 8)}`;
-  return join(stateFolder, quoted.length > MOST_NAME ? quoted.slice(0, MOST_NAME) + mark : quoted, "conflicts");
+  return join(stateFolder, quoted.length > MOST_NAME ? quoted.slice(0, MOST_NAME) + mark : quoted);
 }
 
 function realPathOr(path: string): string {
