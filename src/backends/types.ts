@@ -132,6 +132,9 @@ export interface NameRules {
   readonly hiddenPrefix?: string;
 }
 
+/** Verbs that a backend may gather into few requests when many calls of them are under way at once. */
+export type BatchedVerb = "write" | "remove" | "copy" | "move" | "stat" | "read";
+
 /** Facts about a configured remote. Optional verbs say the rest by being there. */
 export interface Capabilities {
   readonly guard: GuardLevel;
@@ -147,6 +150,8 @@ export interface Capabilities {
   readonly atomicWrite: boolean;
   /** True when writing with "absent" costs requests that writing with "any" does not. */
   readonly createCostsMore?: boolean;
+  /** How many calls of a verb at once serve this backend best, where that is more than a user's parallel_workers. */
+  readonly inFlight?: Readonly<Partial<Record<BatchedVerb, number>>>;
   readonly names: NameRules;
   /** Bytes; larger files are held. */
   readonly maxFileSize?: number;

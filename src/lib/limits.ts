@@ -33,6 +33,36 @@ export function limiter(n: number): Limiter {
   };
 }
 
+/**
+ * Tasks run in the order given, as many as weigh at most `most` together; a task that weighs more runs alone. Settles as
+ * the task does.
+ */
+export function weightLimiter(most: number): <T>(weight: number, task: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  let weightNow = 0;
+  const waiting: { readonly weight: number; readonly resume: () => void }[] = [];
+  const fits = (weight: number): boolean => running === 0 || weightNow + weight <= most;
+  const enter = (weight: number): void => {
+    running++;
+    weightNow += weight;
+  };
+  return async (weight, task) => {
+    if (waiting.length === 0 && fits(weight)) enter(weight);
+    else await new Promise<void>((resume) => waiting.push({ weight, resume }));
+    try {
+      return await task();
+    } finally {
+      running--;
+      weightNow -= weight;
+      for (let first = waiting[0]; first && fits(first.weight); first = waiting[0]) {
+        waiting.shift();
+        enter(first.weight);
+        first.resume();
+      }
+    }
+  };
+}
+
 export interface ForEachOptions {
   readonly signal?: AbortSignal;
 }

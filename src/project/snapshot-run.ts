@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { callsAtOnce } from "../backends/in-flight.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { releaseMemory } from "../lib/memory.ts";
 import { joinUnder, type RelPath } from "../lib/path.ts";
@@ -82,7 +83,7 @@ async function makeSnapshot(parts: Parts, made: SnapshotFacts): Promise<Made> {
   const stored = new Set<string>();
   await forEachLimit(
     missing,
-    config.parallelWorkers,
+    callsAtOnce((await parts.backend()).can, "write", config.parallelWorkers),
     async ([path, sha256]) => {
       if (stored.has(sha256) || (await storeBlob(parts, path, sha256))) stored.add(sha256);
     },

@@ -1,4 +1,5 @@
 import { BackendError, StaleError } from "../backends/errors.ts";
+import { callsAtOnce } from "../backends/in-flight.ts";
 import { SNAPSHOTS_FOLDER } from "../backends/layout.ts";
 import type { RemoteFile, Rev } from "../backends/types.ts";
 import { faultPoint } from "../lib/fault.ts";
@@ -67,7 +68,7 @@ export async function executeForget(
   const outcomes: ForgetOutcome[] = [];
   await forEachLimit(
     [...plan.remove].reverse(),
-    room.workers,
+    callsAtOnce(room.backend.can, "remove", room.workers),
     async (info) => {
       outcomes.push(
         await forgetOne(
@@ -142,7 +143,7 @@ async function removeFull(room: SnapshotRoom, timestamp: string, options: Snapsh
   };
   await forEachLimit(
     files.filter((file) => !isMarker(file)),
-    room.workers,
+    callsAtOnce(room.backend.can, "remove", room.workers),
     removeFile,
     options,
   );

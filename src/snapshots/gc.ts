@@ -1,4 +1,5 @@
 import { BackendError, StaleError } from "../backends/errors.ts";
+import { callsAtOnce } from "../backends/in-flight.ts";
 import { BLOBS_FOLDER, blobPath } from "../backends/layout.ts";
 import type { RemoteFile } from "../backends/types.ts";
 import { snapshotTime } from "../lib/clock.ts";
@@ -70,6 +71,7 @@ export async function executeGc(room: SnapshotRoom, plan: GcPlan, options: Snaps
   const failed: { sha256: string; error: string }[] = [];
   // First: after a kill this machine knows too little about the remote, never too much.
   room.blobs.forget(new Set(plan.candidates.map(({ sha256 }) => sha256)));
+  const atOnce = callsAtOnce(room.backend.can, "remove", room.workers);
   let references: Awaited<ReturnType<typeof collectReferences>> | undefined;
   for (let at = 0; at < plan.candidates.length; at += BATCH) {
     references = await collectReferences(room, references, options);
@@ -81,7 +83,7 @@ export async function executeGc(room: SnapshotRoom, plan: GcPlan, options: Snaps
       else if (error instanceof StaleError) spared.push(blob);
       else failed.push({ sha256: blob.sha256, error: error.message });
     };
-    await forEachLimit(plan.candidates.slice(at, at + BATCH), room.workers, act, options);
+    await forEachLimit(plan.candidates.slice(at, at + BATCH), atOnce, act, options);
   }
   return { deleted, spared, failed };
 }

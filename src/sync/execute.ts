@@ -8,6 +8,7 @@ import { cleanTemps, download } from "./download.ts";
 import { describeItemError } from "./item-error.ts";
 import type { Confirmed, Journal, JournalRecord, LocalFact, SentFile } from "./journal.ts";
 import { keepBoth } from "./keep-both.ts";
+import { type Lane, lanesOf } from "./lanes.ts";
 import { digestFile } from "./local-content.ts";
 import { asLocalError, type LocalRoot, openLocalRoot, requireUnchanged } from "./local-file.ts";
 import type { Action, BaseEntry, ItemError, ItemOutcome, Outcome, Plan, SyncEvent } from "./model.ts";
@@ -146,6 +147,11 @@ function phasesOf(actions: readonly Action[]): readonly (readonly Action[])[] {
 
 /** Settles every item that it begins. */
 async function runPhase(actions: readonly Action[], run: Run): Promise<void> {
+  const lanes = lanesOf(actions, run.backend.can, run.options.workers);
+  await Promise.all(lanes.map((lane) => runLane(lane, run)));
+}
+
+async function runLane({ actions, workers, whenRoom }: Lane, run: Run): Promise<void> {
   let next = 0;
   const worker = async () => {
     for (let action = actions[next++]; action !== undefined; action = actions[next++]) {
@@ -153,12 +159,13 @@ async function runPhase(actions: readonly Action[], run: Run): Promise<void> {
         run.interrupted = true;
         return;
       }
-      if (run.stopped === undefined) await runItem(action, run);
+      const item = action;
+      if (run.stopped === undefined) await whenRoom(sizeOf(item), () => runItem(item, run));
       else fail(action, run.stopped, run);
       if (run.outcomes.size % MANY_ITEMS === 0) releaseMemory(run.outcomes.size);
     }
   };
-  const count = Math.max(1, Math.min(run.options.workers, actions.length));
+  const count = Math.max(1, Math.min(workers, actions.length));
   await Promise.all(Array.from({ length: count }, worker));
 }
 

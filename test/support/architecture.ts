@@ -5,7 +5,9 @@ import { codeOnly, type Import, importsOf } from "./source-scan.ts";
 export type Sources = ReadonlyMap<string, string>;
 
 /** The storage contract: what a room that stores things may know of backends. */
-const CONTRACT = ["backends/types.ts", "backends/errors.ts", "backends/layout.ts"];
+const CONTRACT = ["backends/types.ts", "backends/errors.ts", "backends/layout.ts", "backends/in-flight.ts"];
+/** What the clouds share besides. */
+const CLOUD = ["backends/module.ts", "backends/endpoints.ts", "backends/node-index.ts"];
 const MODELS = [
   "project/model.ts",
   "setup/model.ts",
@@ -78,6 +80,9 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
   { area: "backends/wrap/", may: [...CONTRACT, "backends/module.ts", "lib/"] },
   { area: "backends/local/", may: [...CONTRACT, "backends/module.ts", "lib/"] },
   { area: "backends/webdav/", may: [...CONTRACT, "backends/module.ts", "lib/"] },
+  { area: "backends/googledrive/", may: [...CONTRACT, ...CLOUD, "lib/"] },
+  { area: "backends/dropbox/", may: [...CONTRACT, ...CLOUD, "lib/"] },
+  { area: "backends/onedrive/", may: [...CONTRACT, ...CLOUD, "lib/"] },
   { area: "backends/", may: [...CONTRACT, "backends/module.ts", "lib/"] },
   { area: "claude/", may: ["lib/"] },
   { area: "platform/", may: ["lib/"] },
@@ -90,6 +95,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   diff: ["ui/render/", "project/left-conflicts.ts"],
   "hash-wasm": ["lib/hash.ts"],
   "node-diff3": ["sync/"],
+  dropbox: ["backends/dropbox/"],
   webdav: ["backends/webdav/"],
   yaml: ["settings/"],
 };

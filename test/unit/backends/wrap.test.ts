@@ -310,6 +310,23 @@ describe("limitCalls", () => {
     await Promise.all(calls);
   });
 
+  test("a verb that the backend likes in greater numbers has a limit of its own", async () => {
+    const remote = memoryBackend();
+    const queue = faultQueue({ ...remote, can: { ...remote.can, inFlight: { write: 4 } } });
+    const options = { clock: steppedClock(), random: () => 0.5, attempts: 1, maxThrottleWaitMs: 0 };
+    const backend = wrapBackend(queue.backend, { ...options, parallel: 2 });
+    const held = Array.from({ length: 5 }, () => queue.hold("write"));
+    const writes = Array.from({ length: 5 }, (_, i) =>
+      backend.write(relPath(`${i}.md`), sourceOf("x"), { expect: "any" }),
+    );
+    for (const call of held.slice(0, 4)) await call.arrived;
+    expect(queue.calls.write).toBe(4);
+    expect(await backend.stat(A)).toBeUndefined();
+    for (const call of held) call.release();
+    await Promise.all(writes);
+    expect(queue.calls.write).toBe(5);
+  });
+
   test("a body that is being read holds no slot", async () => {
     const { remote, backend } = setup({ parallel: 1 });
     remote.store.put(A, "a");

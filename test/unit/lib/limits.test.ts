@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { forEachLimit, limiter } from "../../../src/lib/limits.ts";
+import { forEachLimit, limiter, weightLimiter } from "../../../src/lib/limits.ts";
 
 function gate() {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -113,4 +113,39 @@ test("forEachLimit: an aborted signal stops it with its reason", async () => {
 
 test("forEachLimit: nothing to do is done at once", async () => {
   await forEachLimit([], 4, () => Promise.reject(new Error("called")));
+});
+
+test("weightLimiter: tasks begin in order while their weights fit, and a heavy one runs alone", async () => {
+  const within = weightLimiter(10);
+  const log: string[] = [];
+  const ends = new Map<string, () => void>();
+  const start = (name: string, weight: number) =>
+    within(weight, async () => {
+      log.push(name);
+      await new Promise<void>((end) => ends.set(name, end));
+    });
+  const end = async (name: string): Promise<void> => {
+    ends.get(name)?.();
+    for (let i = 0; i < 6; i++) await Promise.resolve();
+  };
+  const all = Promise.all([start("a", 6), start("b", 4), start("heavy", 99), start("c", 1)]);
+  expect(log).toEqual(["a", "b"]);
+  await end("a");
+  expect(log).toEqual(["a", "b"]);
+  await end("b");
+  expect(log).toEqual(["a", "b", "heavy"]);
+  await end("heavy");
+  expect(log).toEqual(["a", "b", "heavy", "c"]);
+  await end("c");
+  await all;
+});
+
+test("weightLimiter: a task that fails makes room", async () => {
+  const within = weightLimiter(1);
+  await expect(
+    within(1, async () => {
+      throw new Error("x");
+    }),
+  ).rejects.toThrow("x");
+  expect(await within(1, async () => "next")).toBe("next");
 });
