@@ -5,6 +5,8 @@ import { HttpError, httpErrorFrom } from "./http-error.ts";
 export interface HttpHeaders {
   /** The value of a header, whatever the case of its name; several of one name joined with `, `. */
   get(name: string): string | null;
+  /** Every header, its name in lower case; several of one name one after the other. */
+  entries(): Iterable<[string, string]>;
 }
 
 /** An answer. Its body must be read, drained or dropped, or its connection stays taken. */
@@ -41,6 +43,11 @@ export function httpResponse(incoming: IncomingMessage, options: HttpResponseOpt
     get(name) {
       const value = incoming.headers[name.toLowerCase()];
       return value === undefined ? null : Array.isArray(value) ? value.join(", ") : value;
+    },
+    *entries() {
+      for (const [name, value] of Object.entries(incoming.headers)) {
+        for (const each of Array.isArray(value) ? value : [value ?? ""]) yield [name, each];
+      }
     },
   };
   incoming.once("close", options.onEnd);

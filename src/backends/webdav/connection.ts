@@ -315,6 +315,7 @@ function withDigestFirst(response: HttpResponse): HttpResponse {
   return {
     ...response,
     headers: {
+      entries: () => all.entries(),
       get: (name) => (name.toLowerCase() === "www-authenticate" && name !== ALL_CHALLENGES ? digest : all.get(name)),
     },
   };
