@@ -26,7 +26,8 @@ export interface OpenOptions {
 /** Puts one project together: settings, its remote with everything wrapped around it, and its folders. */
 export async function openProject(world: World, options: OpenOptions): Promise<Project> {
   const config = openConfig(world, options.config);
-  const { module, stateFolder, trashFolder, deps } = await remoteOf(world, config);
+  const remote = await remoteOf(world, config);
+  const { module, stateFolder, trashFolder, deps } = remote;
   const { clock, signal, cwd } = world;
   return openProjectRoom({
     config,
@@ -38,7 +39,7 @@ export async function openProject(world: World, options: OpenOptions): Promise<P
     conflictFolder: conflictFolder(stateDir(world.env, world.home), config.projectPath),
     onEvent: options.onEvent,
     async openBackend() {
-      const wanted = deps(storedSecret(config));
+      const wanted = deps(storedSecret(remote, config));
       const backend = await module.open(config, wanted);
       return wrapBackend(backend, {
         clock,

@@ -10,6 +10,19 @@ export interface BackendConfig {
   readonly webdavUrl: string;
   readonly webdavUsername: string;
   readonly webdavInsecureHttp: boolean;
+  readonly driveFolderId: string;
+  readonly gcpProjectId: string;
+  readonly pubsubTopicId: string;
+  /** Absolute path of Google's OAuth client file. */
+  readonly credentialsFile: string;
+  readonly dropboxAppKey: string;
+  readonly dropboxFolder: string;
+  readonly onedriveClientId: string;
+  readonly onedriveFolder: string;
+  /** The tenant part of Microsoft's sign-in address: `common`, `consumers`, `organizations` or a tenant's id. */
+  readonly onedriveAuthority: string;
+  /** Absolute path, for messages: what is in it comes from `BackendDeps.tokens`. */
+  readonly tokenFile: string;
 }
 
 /** What signs in; read by the caller, so that no backend knows where secrets are kept. */
@@ -18,12 +31,52 @@ export interface Secret {
   readonly password: string;
 }
 
+/** The token file of a project (reference 1.11). Several projects may share one, and each writes it whole. */
+export interface TokenStore {
+  /** The file as it is now, undefined when there is none. Throws BackendError (AUTH) when it cannot be read. */
+  read(): string | undefined;
+  /** Replaces the file: readable by its owner alone, the old or the new text at every instant. */
+  write(text: string): void;
+  /**
+   * Runs `fn` while no other process and no other call does so for this file: for a refresh that spends the old token.
+   * Read again inside, for somebody else may have refreshed meanwhile.
+   */
+  locked<T>(fn: () => Promise<T>): Promise<T>;
+}
+
+/** A conversation with the person who signs in. */
+export interface Talk {
+  /** One line, shown at once, `--json` or not: the address to open, the code to type. */
+  print(line: string): void;
+  /** Opens a browser where that is sure to be in front of the person (a display, no SSH); true when it was started. */
+  open(url: string): Promise<boolean>;
+  /** Asks for a line of text. Undefined where nobody can be asked. */
+  readonly ask: ((question: string) => Promise<string>) | undefined;
+}
+
+/** Who signed in. */
+export interface SignedIn {
+  /** Name or address of the account, for a person. */
+  readonly account?: string;
+  readonly notes?: readonly string[];
+}
+
+/** What settings and token alone tell, without a request. */
+export interface Finding {
+  readonly name: string;
+  readonly state: "ok" | "warning" | "failed";
+  readonly detail: string;
+  /** The exact next step. */
+  readonly hint?: string;
+}
+
 export interface BackendDeps {
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Absolute path of the folder that keeps what this machine knows about the project, probe results among it. */
   readonly stateFolder: string;
   readonly secret?: Secret | undefined;
+  readonly tokens: TokenStore;
   readonly signal?: AbortSignal | undefined;
   /** Takes one line about what is going on, for the debug log. Never given a secret. */
   readonly log?: ((line: string) => void) | undefined;
@@ -42,6 +95,8 @@ export interface Probed {
 export interface Looked {
   /** The server's clock in its answer, milliseconds since 1970, to the second. */
   readonly serverTimeMs?: number;
+  /** Name or address of the account, for a person. */
+  readonly account?: string;
 }
 
 /** One kind of storage. Every function throws a BackendError (or AbortError) and nothing else. */
@@ -51,6 +106,13 @@ export interface BackendModule {
   readonly label: string;
   /** The remote folder in one canonical spelling: part of the project's id, shown by `doctor`. Holds no secret. */
   remoteRoot(config: BackendConfig): string;
+  /**
+   * Signs a person in and writes the token to `deps.tokens`, which keeps it only when this and the `prepare` after it
+   * succeed. Present where a token is needed; nothing else of the module is called without one.
+   */
+  signIn?(config: BackendConfig, deps: BackendDeps, talk: Talk): Promise<SignedIn>;
+  /** What is wrong with settings and token, for `doctor`. */
+  inspect?(config: BackendConfig, deps: BackendDeps): readonly Finding[];
   /** Creates the base folder when it is missing and finds out what the remote can do. Only setup calls this. */
   prepare(config: BackendConfig, deps: BackendDeps): Promise<Probed>;
   /** Signs in and looks at the base folder in as few requests as that takes; changes nothing. */

@@ -15,7 +15,7 @@ export const AVAILABLE_KINDS = Object.keys(MODULES) as readonly BackendKind[];
 export async function loadBackend(kind: BackendKind): Promise<BackendModule> {
   const load = MODULES[kind];
   if (load) return load();
-  throw new BackendError(`cannot use the backend "${kind}": this version has ${AVAILABLE_KINDS.join(" and ")} only`, {
+  throw new BackendError(`cannot use the backend "${kind}": this version has ${AVAILABLE_KINDS.join(", ")} only`, {
     class: "FILE_REJECTED",
     hint: "Set backend: to one of these, or install a version that has it.",
   });

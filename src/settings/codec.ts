@@ -59,6 +59,7 @@ function cloudSettings(read: Values) {
     dropboxFolder: read.text("dropbox_folder"),
     onedriveClientId: read.text("onedrive_client_id"),
     onedriveFolder: read.text("onedrive_folder"),
+    onedriveAuthority: read.filled("onedrive_authority"),
   };
 }
 
@@ -127,7 +128,8 @@ class Values {
     this.machine = machine;
     this.warnings = warnings;
     const keep = { keep_last: 0, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
-    const later = { local_folder: "", max_throttle_wait_seconds: 600, auto_prune: false, ...keep };
+    const own = { local_folder: "", onedrive_authority: "common", auto_prune: false };
+    const later = { ...own, max_throttle_wait_seconds: 600, ...keep };
     this.defaults = { ...seedDefaults(machine), ...later } satisfies Readonly<Record<SeedKey, ConfigValue>>;
   }
 

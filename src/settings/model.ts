@@ -29,6 +29,8 @@ export interface ProjectConfig {
   readonly dropboxFolder: string;
   readonly onedriveClientId: string;
   readonly onedriveFolder: string;
+  /** The tenant part of Microsoft's sign-in address. */
+  readonly onedriveAuthority: string;
   readonly snapshotFormat: "blobs" | "full";
   readonly mirrorConfigPaths: readonly string[];
   readonly snapshotOn: "" | "primary" | "all";

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { BackendError } from "../backends/errors.ts";
-import type { Probed, Secret } from "../backends/module.ts";
+import type { Probed, Secret, Talk } from "../backends/module.ts";
 import { NeedsActionError, UsageError } from "../lib/errors.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { isWorldReadable } from "../lib/secrets.ts";
@@ -9,6 +9,7 @@ import { SettingsError } from "../settings/errors.ts";
 import { readText } from "../settings/load.ts";
 import type { ProjectConfig } from "../settings/model.ts";
 import { readWebdavToken, type WebdavToken, writeWebdavToken } from "../settings/tokens.ts";
+import { hasTokenFile, signInForToken } from "./auth-token.ts";
 import { guaranteeText } from "./guarantee.ts";
 import type { AuthResult } from "./model.ts";
 import { type Remote, remoteOf, storedSecret } from "./remote.ts";
@@ -19,6 +20,8 @@ export interface AuthRequest {
   readonly password?: string | undefined;
   /** Asks the person; undefined where nobody is there. */
   readonly ask?: ((message: string) => Promise<string>) | undefined;
+  /** For backends where signing in is a conversation. */
+  readonly talk: Talk;
   /** Looks only: no token, no folder, no settings. */
   readonly dryRun: boolean;
 }
@@ -33,10 +36,7 @@ export const PASSWORD_WAYS = "--webdav-password-stdin or CLAUDE_MIRROR_WEBDAV_PA
  */
 export async function signIn(world: World, config: ProjectConfig, request: AuthRequest): Promise<AuthResult> {
   const remote = await remoteOf(world, config);
-  if (config.backend !== "webdav") {
-    const probed = request.dryRun ? await look(remote, config, undefined) : await prepare(remote, config, undefined);
-    return resultOf(config, remote, { probed, dryRun: request.dryRun });
-  }
+  if (config.backend !== "webdav") return signInWithoutPassword(remote, config, request);
   const attempt = request.dryRun ? look : prepare;
   const candidates = candidatesFor(config, request);
   for (const [at, { from, secretOf }] of candidates.entries()) {
@@ -54,6 +54,24 @@ export async function signIn(world: World, config: ProjectConfig, request: AuthR
   throw new UsageError(`a password is needed to sign in to "${remote.root}"`, {
     hint: `Give it with ${PASSWORD_WAYS}.`,
   });
+}
+
+async function signInWithoutPassword(
+  remote: Remote,
+  config: ProjectConfig,
+  { dryRun, talk }: AuthRequest,
+): Promise<AuthResult> {
+  const needsToken = remote.module.signIn !== undefined;
+  if (dryRun) {
+    if (needsToken && !hasTokenFile(config.tokenFile)) {
+      return resultOf(config, remote, { dryRun, notes: ["Nobody is signed in yet: auth would ask you to."] });
+    }
+    return resultOf(config, remote, { probed: await look(remote, config, undefined), dryRun });
+  }
+  if (!needsToken) return resultOf(config, remote, { probed: await prepare(remote, config, undefined), dryRun });
+  const { account, notes = [], probed, written } = await signInForToken(remote, config, talk);
+  const who = account === undefined ? {} : { username: account };
+  return resultOf(config, remote, { probed, written, notes: [...notes, ...probed.notes], dryRun, ...who });
 }
 
 interface Candidate {
@@ -140,18 +158,19 @@ function keep(
  */
 export async function checkSignIn(world: World, config: ProjectConfig): Promise<AuthResult> {
   const remote = await remoteOf(world, config);
-  const secret = storedSecret(config);
+  const secret = storedSecret(remote, config);
   const deps = remote.deps(secret);
   let probed: Probed | undefined;
+  let account = secret?.username;
   try {
-    await remote.module.check(config, deps);
+    ({ account = account } = await remote.module.check(config, deps));
     probed = await remote.module.known(config, deps);
   } catch (error) {
     world.signal.throwIfAborted();
     if (!(error instanceof BackendError)) throw error;
     throw new NeedsActionError(error.message, { hint: stepAfter(error), cause: error });
   }
-  const username = secret === undefined ? {} : { username: secret.username };
+  const username = account === undefined ? {} : { username: account };
   return { ...resultOf(config, remote, { probed, dryRun: false, ...username }), mode: "check" };
 }
 
@@ -182,6 +201,8 @@ interface Outcome {
   readonly written?: boolean;
   readonly moved?: boolean;
   readonly username?: string;
+  /** In place of what `probed` says. */
+  readonly notes?: readonly string[];
   readonly dryRun: boolean;
 }
 
@@ -192,13 +213,13 @@ function resultOf(config: ProjectConfig, remote: Remote, outcome: Outcome): Auth
     backend: config.backend,
     remote: remote.root,
     username: username || null,
-    tokenFile: config.backend === "webdav" ? config.tokenFile : null,
+    tokenFile: config.backend === "webdav" || remote.module.signIn ? config.tokenFile : null,
     tokenWritten: outcome.written ?? false,
     moved: outcome.moved ?? false,
     created: probed?.created ?? false,
     guard: probed?.can.guard ?? null,
     guarantee: probed ? guaranteeText(probed.can.guard) : "",
-    notes: probed?.notes ?? [],
+    notes: outcome.notes ?? probed?.notes ?? [],
     mode: dryRun ? "dry run" : "signed in",
   };
 }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { BackendError } from "../backends/errors.ts";
-import type { Probed, Secret } from "../backends/module.ts";
+import type { Finding, Probed, Secret } from "../backends/module.ts";
 import type { GuardLevel } from "../backends/types.ts";
 import { NeedsActionError } from "../lib/errors.ts";
 import type { ProjectConfig } from "../settings/model.ts";
@@ -18,12 +18,8 @@ export const SIGN_IN = "sign-in";
 const CLOCK_LIMIT_MS = 60_000;
 
 /** Sign-in, base folder, guarantee, clock. Writes to the remote only when its facts are not known yet, and says so. */
-export async function checkRemote(
-  world: World,
-  report: Report,
-  { config, remote }: { readonly config: ProjectConfig; readonly remote: Remote },
-): Promise<GuardLevel | null> {
-  const stored = checkStored(report, config);
+export async function checkRemote(world: World, report: Report, { config, remote }: Place): Promise<GuardLevel | null> {
+  const stored = checkStored(report, { config, remote });
   if (stored === "missing") return null;
   const reached = await checkBase(world, report, { config, remote, secret: stored });
   if (!reached) return null;
@@ -37,27 +33,27 @@ export async function checkRemote(
   return guard;
 }
 
-interface Reach {
+interface Place {
   readonly config: ProjectConfig;
   readonly remote: Remote;
+}
+
+interface Reach extends Place {
   readonly secret: Secret | undefined;
 }
 
 /** What is kept to sign in with; its own check says when there is nothing. */
-function checkStored(report: Report, config: ProjectConfig): Secret | undefined | "missing" {
-  if (config.backend !== "webdav") return undefined;
-  const { tokenFile, webdavUsername } = config;
+function checkStored(report: Report, { config, remote }: Place): Secret | undefined | "missing" {
+  const { module, deps } = remote;
+  if (config.backend !== "webdav" && module.signIn === undefined) return undefined;
+  const { tokenFile } = config;
   if (existsSync(tokenFile)) checkFileMode(report, "permissions of the token file", tokenFile, "fail");
+  const findings = module.inspect?.(config, deps(undefined)) ?? [];
+  for (const { name, state, detail, hint } of findings) SAY[state](report, name, detail, hint);
+  if (findings.some(({ state }) => state === "failed")) return "missing";
   try {
-    const secret = storedSecret(config);
-    const owner = readWebdavToken(tokenFile)?.username;
-    if (owner && owner !== webdavUsername) {
-      report.warn(
-        "account",
-        `webdav_username is "${webdavUsername}", but the token file signs in as "${owner}"`,
-        "Run claude-mirror auth.",
-      );
-    }
+    const secret = storedSecret(remote, config);
+    if (config.backend === "webdav") checkOwner(report, config);
     return secret;
   } catch (error) {
     const detail = error instanceof NeedsActionError ? "Not authenticated." : (error as Error).message;
@@ -66,12 +62,30 @@ function checkStored(report: Report, config: ProjectConfig): Secret | undefined 
   }
 }
 
+const SAY: Readonly<Record<Finding["state"], (report: Report, ...words: SayWords) => undefined>> = {
+  ok: (report, name, detail) => report.ok(name, detail),
+  warning: (report, ...words) => report.warn(...words),
+  failed: (report, ...words) => report.fail(...words),
+};
+
+type SayWords = [name: string, detail: string, hint: string | undefined];
+
+function checkOwner(report: Report, { tokenFile, webdavUsername }: ProjectConfig): undefined {
+  const owner = readWebdavToken(tokenFile)?.username;
+  if (!owner || owner === webdavUsername) return;
+  report.warn(
+    "account",
+    `webdav_username is "${webdavUsername}", but the token file signs in as "${owner}"`,
+    "Run claude-mirror auth.",
+  );
+}
+
 /** Whether the server lets us in and the base folder is there. */
 async function checkBase(world: World, report: Report, { config, remote, secret }: Reach): Promise<boolean> {
   const askedAt = world.clock.now();
   try {
-    const { serverTimeMs } = await remote.module.check(config, remote.deps(secret));
-    report.ok(SIGN_IN, config.backend === "webdav" ? signedInAs(secret) : "none is needed");
+    const { serverTimeMs, account } = await remote.module.check(config, remote.deps(secret));
+    report.ok(SIGN_IN, howSignedIn(remote, config, account ?? secret?.username));
     report.ok("remote folder", remote.root);
     if (serverTimeMs !== undefined) checkClock(report, serverTimeMs, [askedAt, world.clock.now()]);
     return true;
@@ -83,13 +97,15 @@ async function checkBase(world: World, report: Report, { config, remote, secret 
   }
 }
 
-function signedInAs(secret: Secret | undefined): string {
-  return secret === undefined ? "the server wants none" : `as ${secret.username}`;
+function howSignedIn({ module }: Remote, { backend }: ProjectConfig, account: string | undefined): string {
+  if (account) return `as ${account}`;
+  if (backend === "webdav") return "the server wants none";
+  return module.signIn === undefined ? "none is needed" : "it works";
 }
 
 function failedPart(error: BackendError, { backend }: ProjectConfig): string {
   if (error.class === "AUTH") return SIGN_IN;
-  return backend === "webdav" && error.class === "TRANSIENT" ? "connection" : "remote folder";
+  return backend !== "local" && error.class === "TRANSIENT" ? "connection" : "remote folder";
 }
 
 /** Our clock is taken at both ends of the request: what it took is no skew. The server's counts whole seconds. */

@@ -9,6 +9,7 @@ import { defaultTokenFile } from "../settings/tokens.ts";
 import { readYaml, type YamlEntries } from "../settings/yaml-tree.ts";
 import { checkPatterns, checkWebhookUrl } from "./checks.ts";
 import { discoveryPlaces } from "./config-file.ts";
+import { CLOUD_NEEDS, cloudChanges, cloudFlags, defaultCloudFolder, driveTokenFile } from "./init-clouds.ts";
 import type { InitTarget } from "./init-target.ts";
 import type { InitRequest } from "./model.ts";
 import type { World } from "./world.ts";
@@ -40,6 +41,10 @@ export function initValues(world: World, request: InitRequest, target: InitTarge
   set("webdav_url", request.webdavUrl?.trim());
   set("webdav_username", request.webdavUsername);
   set("webdav_insecure_http", request.webdavInsecureHttp);
+  Object.assign(changes, cloudChanges(request));
+  for (const [key, folder] of Object.entries(defaultCloudFolder(backend, target.projectPath))) {
+    if (!changes[key] && !(now && textAt(now, key))) set(key, folder);
+  }
   set("poll_interval", request.pollInterval);
   set("slack_enabled", request.slack);
   set("slack_webhook_url", request.slackWebhookUrl);
@@ -47,33 +52,47 @@ export function initValues(world: World, request: InitRequest, target: InitTarge
   set("snapshot_format", request.snapshotFormat);
   set("file_patterns", request.patterns.length === 0 ? undefined : request.patterns);
   set("exclude_patterns", request.exclude.length === 0 ? undefined : request.exclude);
-  set("token_file", tokenFileOf(world, request, { target, now, backend }));
+  set("token_file", tokenFileOf(world, request, { target, now, backend, changes }));
   if (request.password && now && textAt(now, "webdav_password") !== "") set("webdav_password", "");
   requirePlace(backend, (key) => Boolean(changes[key] ?? (now && textAt(now, key))));
   // The Python tool refuses a file with a key that it does not know.
-  return { changes, remove: backend !== "local" && now?.has("local_folder") ? ["local_folder"] : [] };
+  const remove = OWN_PLACES.filter(([key, owner]) => owner !== backend && now?.has(key)).map(([key]) => key);
+  return { changes, remove };
 }
+
+/** Keys of ours that mean something with one backend only. */
+const OWN_PLACES: readonly (readonly [string, BackendKind])[] = [
+  ["local_folder", "local"],
+  ["onedrive_authority", "onedrive"],
+];
 
 /** The backend that the flags name or imply; undefined when they say nothing. */
 function backendOf(request: InitRequest, target: InitTarget): BackendKind | undefined {
-  const webdavFlags = [
-    ["--webdav-url", request.webdavUrl],
-    ["--webdav-username", request.webdavUsername],
-    ["--webdav-insecure-http", request.webdavInsecureHttp],
-    ["--webdav-password", request.password?.from === "option" ? request.password : undefined],
-  ] as const;
-  const webdavFlag = webdavFlags.find(([, value]) => value !== undefined)?.[0];
-  const localFlag = request.localFolder === undefined ? undefined : "--local-folder";
   const given = request.backend === undefined ? undefined : namedBackend(request.backend);
-  const stray = given === "local" ? webdavFlag : given === "webdav" ? localFlag : undefined;
-  if (stray !== undefined) throw new UsageError(`${stray} does not go with --backend ${given}`);
+  const implied = impliedBackends(request);
+  const stray = implied.find(([kind]) => given !== undefined && kind !== given);
+  if (stray !== undefined) throw new UsageError(`${stray[1]} does not go with --backend ${given}`);
   if (given !== undefined) return given;
-  if (localFlag !== undefined && webdavFlag !== undefined) {
-    throw new UsageError(`${localFlag} and ${webdavFlag} do not go together: a config mirrors to one place`, {
-      hint: `Choose one for ${target.projectPath}.`,
-    });
-  }
-  return localFlag !== undefined ? "local" : webdavFlag !== undefined ? "webdav" : undefined;
+  const [first, ...others] = implied;
+  if (first === undefined) return undefined;
+  const other = others.find(([kind]) => kind !== first[0]);
+  if (other === undefined) return namedBackend(first[0]);
+  throw new UsageError(`${first[1]} and ${other[1]} do not go together: a config mirrors to one place`, {
+    hint: `Choose one for ${target.projectPath}.`,
+  });
+}
+
+/** Each flag given that only one backend knows, with that backend. */
+function impliedBackends(request: InitRequest): readonly (readonly [BackendKind, string])[] {
+  const flags = [
+    ["local", "--local-folder", request.localFolder],
+    ["webdav", "--webdav-url", request.webdavUrl],
+    ["webdav", "--webdav-username", request.webdavUsername],
+    ["webdav", "--webdav-insecure-http", request.webdavInsecureHttp],
+    ["webdav", "--webdav-password", request.password?.from === "option" ? request.password : undefined],
+  ] as const;
+  const found = flags.filter(([, , value]) => value !== undefined);
+  return [...found.map(([kind, flag]) => [kind, flag] as const), ...cloudFlags(request)];
 }
 
 function namedBackend(name: string): BackendKind {
@@ -85,10 +104,14 @@ function namedBackend(name: string): BackendKind {
 }
 
 function whereTo({ around }: InitTarget): UsageError {
+  const flags = [
+    "--local-folder DIR",
+    "--webdav-url URL",
+    ...AVAILABLE_KINDS.flatMap((kind) => CLOUD_NEEDS[kind]?.flag ?? []),
+  ];
+  const add = `Add ${flags.slice(0, -1).join(", ")} or ${flags.at(-1)}`;
   const hint =
-    around === undefined
-      ? "Add --local-folder DIR or --webdav-url URL."
-      : `Add --local-folder DIR or --webdav-url URL; for the project around this folder add --project "${around}".`;
+    around === undefined ? `${add}.` : `${add}; for the project around this folder add --project "${around}".`;
   return new UsageError("init needs to know where to mirror the project to", { hint });
 }
 
@@ -99,28 +122,37 @@ function requirePlace(backend: string, has: (key: string) => boolean): void {
   if (backend === "webdav" && !has("webdav_url")) {
     throw new UsageError("a WebDAV mirror needs its address", { hint: "Add --webdav-url URL." });
   }
+  const needed = CLOUD_NEEDS[backend];
+  if (needed && !has(needed.key)) throw new UsageError(needed.what, { hint: `Add ${needed.flag}.` });
 }
 
 interface TokenPlace {
   readonly target: InitTarget;
   readonly now: YamlEntries | undefined;
   readonly backend: string;
+  readonly changes: ConfigValues;
 }
 
 /** A token file of its own for what signs in; the Python tool's default would be shared by all projects. */
-function tokenFileOf(world: World, request: InitRequest, { target, now, backend }: TokenPlace): string | undefined {
+function tokenFileOf(world: World, request: InitRequest, place: TokenPlace): string | undefined {
+  const { target, now, backend, changes } = place;
   const { projectPath, configFile } = target;
   const { tokenFile } = request;
   if (tokenFile !== undefined) {
     if (!realPathOfAny(tokenFile).startsWith(projectPath.endsWith(sep) ? projectPath : projectPath + sep))
       return tokenFile;
-    throw new UsageError(`cannot keep the password in "${tokenFile}": it lies inside the project, which is mirrored`, {
+    throw new UsageError(`cannot keep what signs in in "${tokenFile}": it lies inside the project, which is mirrored`, {
       hint: "Name a file outside the project with --token-file.",
     });
   }
-  if (backend !== "webdav") return undefined;
+  if (backend === "local") return undefined;
   const machine = machineFrom(world.env);
   const named = now && textAt(now, "token_file");
+  if (backend === "googledrive") {
+    const credentials = changes["credentials_file"];
+    return typeof credentials === "string" ? driveTokenFile(credentials) : undefined;
+  }
+  if (backend !== "webdav" && backend !== "dropbox" && backend !== "onedrive") return undefined;
   if (named && named !== join(machine.configDir, "token.json")) return undefined;
   const others = knownProjects(discoveryPlaces(world)).projects.map(({ file }) => file);
   const { configDir, home } = machine;

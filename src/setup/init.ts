@@ -12,8 +12,10 @@ import type { ProjectConfig } from "../settings/model.ts";
 import { readWebdavToken, writeWebdavToken } from "../settings/tokens.ts";
 import { formatNewConfig } from "../settings/writer.ts";
 import { patternHints } from "../sync/pattern-hints.ts";
+import { hasTokenFile } from "./auth-token.ts";
 import { checkWebdavUrl } from "./checks.ts";
 import { gitignoreOffer } from "./gitignore.ts";
+import { signInKeys } from "./init-clouds.ts";
 import { type InitTarget, locateInit } from "./init-target.ts";
 import { type InitValues, initValues, isDiscoverable } from "./init-values.ts";
 import type { GivenPassword, InitRequest, InitResult } from "./model.ts";
@@ -175,15 +177,15 @@ function nextStep(world: World, { config, target, changed, password }: InitPlan)
   const rest = found ? "" : ` --config "${target.configFile}"`;
   const isNew = target.text === undefined || changed.includes("backend");
   if (config.backend === "local") return isNew || changed.includes("local_folder") ? `claude-mirror push${rest}` : null;
-  if (config.backend !== "webdav") return null;
-  const keys = ["webdav_url", "webdav_username", "webdav_insecure_http", "token_file", "webdav_password"];
+  const keys = signInKeys(config.backend);
   const touched = isNew || password !== undefined || changed.some((key) => keys.includes(key));
-  return touched || !hasToken(config.tokenFile) ? `claude-mirror auth${rest}` : null;
+  return touched || !hasToken(config) ? `claude-mirror auth${rest}` : null;
 }
 
-function hasToken(file: string): boolean {
+function hasToken({ backend, tokenFile }: ProjectConfig): boolean {
+  if (backend !== "webdav") return hasTokenFile(tokenFile);
   try {
-    return readWebdavToken(file) !== undefined;
+    return readWebdavToken(tokenFile) !== undefined;
   } catch {
     // Unreadable: auth writes it anew.
     return false;

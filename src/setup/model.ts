@@ -12,6 +12,15 @@ export interface InitRequest {
   readonly webdavInsecureHttp?: boolean | undefined;
   /** Goes to the token file, never to the settings. */
   readonly password?: GivenPassword | undefined;
+  readonly driveFolderId?: string | undefined;
+  readonly gcpProjectId?: string | undefined;
+  readonly pubsubTopicId?: string | undefined;
+  readonly credentialsFile?: string | undefined;
+  readonly dropboxAppKey?: string | undefined;
+  readonly dropboxFolder?: string | undefined;
+  readonly onedriveClientId?: string | undefined;
+  readonly onedriveFolder?: string | undefined;
+  readonly onedriveAuthority?: string | undefined;
   readonly tokenFile?: string | undefined;
   /** Seconds. */
   readonly pollInterval?: number | undefined;

@@ -8,6 +8,7 @@ import { SettingsError } from "../settings/errors.ts";
 import type { ProjectConfig } from "../settings/model.ts";
 import { projectFolder, projectId } from "../settings/project-id.ts";
 import { type WebdavSecret, webdavSecret } from "../settings/tokens.ts";
+import { openTokenStore } from "./token-store.ts";
 import type { World } from "./world.ts";
 
 /** The remote of a project as its settings describe it, not opened yet. */
@@ -30,25 +31,31 @@ export async function remoteOf(world: Omit<World, "cwd">, config: ProjectConfig)
   const stateFolder = projectFolder(stateDir(env, home), id);
   const trashFolder = join(projectFolder(dataDir(env, home), id), "trash");
   const log = env["CLAUDE_MIRROR_DEBUG"] ? world.note : undefined;
+  const tokens = openTokenStore(config.tokenFile, { clock, signal });
   return {
     module,
     root,
     stateFolder,
     trashFolder,
-    deps: (secret) => ({ clock, env, stateFolder, secret, signal, log }),
+    deps: (secret) => ({ clock, env, stateFolder, secret, tokens, signal, log }),
   };
 }
 
 /**
  * What signs in to the project's remote, undefined where nothing is needed. Throws NeedsActionError when `auth` was
- * never run or the token file cannot be used.
+ * never run or the token file cannot be used. What a backend keeps in a token file of its own it reads itself.
  */
-export function storedSecret(config: ProjectConfig): Secret | undefined {
+export function storedSecret({ module, deps }: Remote, config: ProjectConfig): Secret | undefined {
+  if (module.signIn !== undefined && deps(undefined).tokens.read() === undefined) throw notSignedIn();
   if (config.backend !== "webdav") return undefined;
   const secret = secretOf(config);
-  if (secret === undefined) throw new NeedsActionError("Not authenticated. Run claude-mirror auth first.");
+  if (secret === undefined) throw notSignedIn();
   // What auth keeps of a server that wants no sign-in.
   return secret.password === "" ? undefined : { username: secret.username, password: secret.password };
+}
+
+function notSignedIn(): NeedsActionError {
+  return new NeedsActionError("Not authenticated. Run claude-mirror auth first.");
 }
 
 function secretOf(config: ProjectConfig): WebdavSecret | undefined {

@@ -150,6 +150,7 @@ function configOf(
     dropboxFolder: "",
     onedriveClientId: "",
     onedriveFolder: "",
+    onedriveAuthority: "common",
     snapshotFormat: format,
     mirrorConfigPaths: [],
     snapshotOn: "",

@@ -9,6 +9,7 @@ import { hashFile } from "../../src/sync/hash-files.ts";
 import type { LocalFact } from "../../src/sync/journal.ts";
 import type { BaseEntry } from "../../src/sync/model.ts";
 import { recordRun } from "../../src/sync/record.ts";
+import { backendConfig, backendDeps } from "./backend-config.ts";
 import type { MeasuredMachine } from "./measured-machine.ts";
 
 /**
@@ -19,9 +20,8 @@ export async function recordAgreement(machine: MeasuredMachine, remote: string):
   const states = join(machine.home, ".local/state/claude-mirror");
   const name = readdirSync(states, { withFileTypes: true }).find((entry) => entry.isDirectory())?.name ?? "";
   const stateFolder = join(states, name);
-  const config = { backend: "local", projectPath: machine.project, localFolder: remote } as const;
-  const web = { webdavUrl: "", webdavUsername: "", webdavInsecureHttp: false };
-  const backend = await local.open({ ...config, ...web }, { clock: systemClock, env: {}, stateFolder });
+  const config = backendConfig({ backend: "local", projectPath: machine.project, localFolder: remote });
+  const backend = await local.open(config, backendDeps({ stateFolder }));
   const { files: listed } = await backend.list("");
   await backend.close();
   const confirmed = new Map<RelPath, BaseEntry>();

@@ -9,22 +9,16 @@ import { probeServer } from "../../src/backends/webdav/probe.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { createHttpClient } from "../../src/lib/http-client.ts";
 import type { ContractRoot, ContractSetup } from "../contract/suite.ts";
+import { backendConfig, backendDeps } from "./backend-config.ts";
 import type { TestServer } from "./server-process.ts";
 import { tempFolder } from "./temp.ts";
 
 export function webdavConfig(url: string): BackendConfig {
-  return {
-    backend: "webdav",
-    projectPath: "/nowhere",
-    localFolder: "",
-    webdavUrl: url,
-    webdavUsername: "me",
-    webdavInsecureHttp: true,
-  };
+  return backendConfig({ backend: "webdav", webdavUrl: url, webdavUsername: "me", webdavInsecureHttp: true });
 }
 
 export function webdavDeps(secret?: Secret): BackendDeps {
-  return { clock: systemClock, env: {}, stateFolder: tempFolder("state"), ...(secret ? { secret } : {}) };
+  return backendDeps({ stateFolder: tempFolder("state"), ...(secret ? { secret } : {}) });
 }
 
 /** A client of one folder, with nothing cached: facts as given. */

@@ -8,16 +8,19 @@ export function authLines(result: AuthResult, style: Style): string[] {
   if (guarantee !== "") lines.push(`  Guarantee: ${guarantee}.`);
   lines.push(...notes.map((note) => `  ${printable(note)}`));
   if (result.tokenWritten)
-    lines.push(`  The password is in ${printable(result.tokenFile ?? "")} (only you can read it).`);
+    lines.push(
+      `  The ${result.backend === "webdav" ? "password" : "token"} is in ${printable(result.tokenFile ?? "")} (only you can read it).`,
+    );
   if (result.moved) lines.push(`  It was taken out of ${printable(result.configFile)}.`);
   if (mode === "dry run") lines.push("Dry run: nothing was changed.");
   return lines;
 }
 
-function firstLine({ username, remote, created, tokenFile }: AuthResult, style: Style): string {
+function firstLine({ username, remote, created, tokenFile, ...result }: AuthResult, style: Style): string {
   const made = created ? " (created)" : "";
   const place = `${printable(remote)}${made}`;
   if (tokenFile === null) return `${style.green("Ready:")} ${place}; no sign-in is needed.`;
+  if (result.backend !== "webdav" && username === null) return `${style.green("Remote:")} ${place}`;
   const who = username === null ? "without an account" : `as ${printable(username)}`;
   return `${style.green("Signed in")} ${who} to ${place}.`;
 }

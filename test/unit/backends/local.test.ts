@@ -6,13 +6,13 @@ import { BackendError, NotFoundError, StaleError } from "../../../src/backends/e
 import { type LocalOptions, local, openLocal } from "../../../src/backends/local/index.ts";
 import { lockFile } from "../../../src/backends/local/lock.ts";
 import { chooseTime } from "../../../src/backends/local/version.ts";
-import type { BackendConfig } from "../../../src/backends/module.ts";
 import { loadBackend } from "../../../src/backends/registry.ts";
 import type { BackendKind } from "../../../src/backends/types.ts";
 import { type Clock, systemClock } from "../../../src/lib/clock.ts";
 import { TEMP_PREFIX } from "../../../src/lib/fs.ts";
 import { type RelPath, relPath } from "../../../src/lib/path.ts";
 import { ownIdentity } from "../../../src/lib/process-identity.ts";
+import { backendConfig, backendDeps } from "../../support/backend-config.ts";
 import { drain, sourceOf, textAt } from "../../support/bodies.ts";
 import { tempFolder } from "../../support/temp.ts";
 
@@ -441,15 +441,8 @@ function runAdder(folder: string, times: number): Promise<number | null> {
 
 describe("local module", () => {
   const project = tempFolder("project");
-  const deps = { clock: systemClock, env: {}, stateFolder: tempFolder("state") };
-  const at = (localFolder: string): BackendConfig => ({
-    backend: "local",
-    projectPath: project,
-    localFolder,
-    webdavUrl: "",
-    webdavUsername: "",
-    webdavInsecureHttp: false,
-  });
+  const deps = backendDeps({ stateFolder: tempFolder("state") });
+  const at = (localFolder: string) => backendConfig({ backend: "local", projectPath: project, localFolder });
   const made: string[] = [];
   afterEach(() => {
     for (const path of made.splice(0)) fs.rmSync(path, { recursive: true, force: true });
@@ -501,7 +494,7 @@ describe("local module", () => {
 
   test("loadBackend: gives the module of a kind, and names the kinds there are for another", async () => {
     expect(await loadBackend("local")).toBe(local);
-    await expect(loadBackend("carrier-pigeon" as BackendKind)).rejects.toThrow("local and webdav");
+    await expect(loadBackend("carrier-pigeon" as BackendKind)).rejects.toThrow("local, webdav");
   });
 });
 

@@ -87,6 +87,7 @@ test("parseConfig: every default of the format", () => {
     dropboxFolder: "",
     onedriveClientId: "",
     onedriveFolder: "",
+    onedriveAuthority: "common",
     snapshotFormat: "full",
     mirrorConfigPaths: [],
     snapshotOn: "",

@@ -196,10 +196,10 @@ describe("doctor on a local mirror", () => {
 
   test("doctor: a cloud that this version lacks is a finding", async () => {
     const lab = await localLab();
-    edit(lab, (text) => text.replace("backend: local", "backend: dropbox"));
+    edit(lab, (text) => text.replace("backend: local", "backend: onedrive"));
     const found = await doctor(lab);
     expect(found.code).toBe(1);
-    expect(found.of("remote").detail).toContain("dropbox");
+    expect(found.of("remote").detail).toContain("onedrive");
     expect(found.of("project folder").state).toBe("ok");
   });
 });

@@ -241,7 +241,7 @@ describe("init with WebDAV", () => {
 describe("init says no", () => {
   test.each([
     ["no backend and no flag of one", [], "--webdav-url"],
-    ["a cloud that this version lacks", ["--backend", "dropbox"], "does not have it yet"],
+    ["a cloud that this version lacks", ["--backend", "onedrive"], "does not have it yet"],
     ["a backend that there is not", ["--backend", "floppy"], "no such backend"],
     ["flags of two backends", ["--local-folder", "/m", "--webdav-url", "https://x.example/"], "do not go together"],
     ["a flag of the other backend", ["--backend", "webdav", "--local-folder", "/m"], "does not go with"],
