@@ -54,7 +54,10 @@ export async function send(request: SendRequest, run: RunContext, onProgress: Pr
     faultPoint("upload-blob");
     const blob = await run.beforeUpload?.(content.source, run.signal);
     faultPoint("upload-live");
-    const written = await sendLive(request, content, blob, run);
+    const written = await sendLive(request, content, blob, run).catch(async (error: unknown) => {
+      if (request.expect !== "absent" || !(await makeWay(path, error, run))) throw error;
+      return sendLive(request, content, blob, run);
+    });
     onProgress(content.source.size);
     return answerOf(request, content, written);
   } catch (error) {
@@ -93,6 +96,23 @@ async function sendLive(
     }
   }
   return run.backend.write(path, content.source, { expect, ...callOptions(run) });
+}
+
+/**
+ * Removes a remote folder that stands where a file is to be created and that holds no file: files that were moved or deleted
+ * left it behind. False when there is none, or it could not be removed: then what the write said counts.
+ */
+async function makeWay(path: RelPath, error: unknown, { backend, ...run }: RunContext): Promise<boolean> {
+  const refused = error instanceof BackendError && error.class === "FILE_REJECTED" && !error.outcomeUnknown;
+  if (!refused || backend.removeFolder === undefined) return false;
+  try {
+    const { exists } = await backend.list(path, { shallow: true, ...callOptions(run) });
+    if (exists) await backend.removeFolder(path, callOptions(run));
+    return exists;
+  } catch (other) {
+    if (other instanceof BackendError) return false;
+    throw other;
+  }
 }
 
 /** A server that cannot copy this blob here may still take the body; a guard that held, or an unclear end, is final. */

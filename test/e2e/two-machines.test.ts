@@ -95,22 +95,25 @@ const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: "a file where the remote keeps an emptied folder is told, and everything else goes on",
+    name: "a file takes the place of an emptied folder, and of a folder with a file in it it does not",
     async play(a, b, { ok, run }) {
-      for (const path of ["x/y/z.md", "other.md"]) a.write(path, `${path}\n`);
+      for (const path of ["x/y/z.md", "w/kept.md", "other.md"]) a.write(path, `${path}\n`);
       await ok(a, ["push"]);
       await ok(b, ["pull"]);
-      a.remove("x");
-      a.write("x", "a file now\n");
+      b.write("w/new.md", "new by b\n");
+      await ok(b, ["push"]);
+      for (const path of ["x", "w"]) {
+        a.remove(path);
+        a.write(path, `${path}, a file now\n`);
+      }
       a.write("other.md", "edited\n");
       const pushed = await run(a, ["push"]);
-      expect(pushed.code).toBe(3);
-      expect(pushed.json.failed.map(({ path }) => path)).toEqual(["x"]);
-      expect(pushed.json.uploaded).toEqual(["other.md"]);
+      expect([...pushed.json.failed, ...pushed.json.held].map(({ path }) => path)).toEqual(["w"]);
+      expect([...pushed.json.uploaded].sort()).toEqual(["other.md", "x"]);
       await ok(b, ["pull"]);
-      expect(b.files()).toEqual({ "other.md": "edited\n" });
-      a.rename("x", "x.md");
-      await ok(a, ["push"]);
+      expect(b.files()).toEqual({ "other.md": "edited\n", "w/new.md": "new by b\n", x: "x, a file now\n" });
+      a.rename("w", "w.md");
+      await ok(a, ["sync"]);
       await ok(b, ["pull"]);
       expect(b.files()).toEqual(a.files());
     },

@@ -4,7 +4,7 @@ import type { RelPath } from "../../lib/path.ts";
 import { BackendError, StaleError } from "../errors.ts";
 import type { CallOptions } from "../types.ts";
 import type { DavConnection, DavRequest } from "./connection.ts";
-import { fileUrl } from "./dav-path.ts";
+import { fileUrl, folderUrl } from "./dav-path.ts";
 
 const LOCK_BODY = `<?xml version="1.0" encoding="utf-8"?>
 <d:lockinfo xmlns:d="DAV:"><d:lockscope><d:exclusive/></d:lockscope><d:locktype><d:write/></d:locktype><d:owner>claude-mirror</d:owner></d:lockinfo>`;
@@ -20,6 +20,12 @@ export interface HeldLock {
   readonly tagged: Readonly<Record<string, string>>;
 }
 
+export interface LockOptions extends CallOptions {
+  readonly clock: Clock;
+  /** The path is a folder: it is locked with all that is in it, and nobody can put anything there. */
+  readonly folder?: boolean;
+}
+
 /**
  * Runs `use` while this client holds the exclusive write lock (RFC 4918 section 6) of a file that exists, refreshed
  * for as long as it takes. `use` gets the headers that present it. A lock on a name without a file would make
@@ -28,16 +34,16 @@ export interface HeldLock {
 export async function withLock<T>(
   connection: DavConnection,
   path: RelPath,
-  options: CallOptions & { readonly clock: Clock },
+  options: LockOptions,
   use: (held: HeldLock) => Promise<T>,
 ): Promise<T> {
-  const url = fileUrl(connection.root, path);
+  const url = options.folder ? folderUrl(connection.root, path) : fileUrl(connection.root, path);
   const what = `lock "${path}"`;
   const request: DavRequest = {
     method: "LOCK",
     url,
     what,
-    headers: { Depth: "0", Timeout: "Second-600" },
+    headers: { Depth: options.folder ? "infinity" : "0", Timeout: "Second-600" },
     body: LOCK_BODY,
     signal: options.signal,
   };

@@ -304,3 +304,17 @@ test("read: a part that ends too early fails", async () => {
   const opened = await client(server).read(FILE, PART);
   expect((await failure(textOf(opened.body))).message).toContain("4 bytes came instead of 6");
 });
+
+test("removeFolder: a file that arrives between the listing and the lock keeps its folder", async () => {
+  let listings = 0;
+  const server = await serve(({ method }) => {
+    if (method === "LOCK") return answerOf("200 OK", "", ["Lock-Token: <urn:token>"]);
+    if (method !== "PROPFIND") return answerOf("204 No Content");
+    const late = ++listings > 1 ? [entry("/dav/x/late.md", false)] : [];
+    return answerOf("207 Multi-Status", multistatus(entry("/dav/x/", true), ...late));
+  });
+  const error = await failure(client(server, { deepListing: true }).removeFolder?.(relPath("x")) ?? Promise.resolve());
+  expect(error.class).toBe("FILE_REJECTED");
+  expect(server.requests.map(({ method }) => method)).toEqual(["PROPFIND", "LOCK", "PROPFIND", "UNLOCK"]);
+  expect(server.requests[1]?.headers["depth"]).toBe("infinity");
+});
