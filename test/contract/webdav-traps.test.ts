@@ -1,11 +1,14 @@
 import { afterAll, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BackendError, StaleError } from "../../src/backends/errors.ts";
 import type { BackendDeps } from "../../src/backends/module.ts";
 import type { Backend } from "../../src/backends/types.ts";
+import { davRoot } from "../../src/backends/webdav/dav-path.ts";
+import { stateFile } from "../../src/backends/webdav/facts.ts";
 import { webdav } from "../../src/backends/webdav/index.ts";
+import { createTemps } from "../../src/backends/webdav/temps.ts";
 import { relPath } from "../../src/lib/path.ts";
 import { APACHE_USER, type ApacheOptions, startApache } from "../support/apache.ts";
 import { sourceOf } from "../support/bodies.ts";
@@ -327,4 +330,53 @@ test("locks: of several clients that replace one version at once exactly one win
     expect((await clients[0]?.stat(path))?.size).toBe(4 * (1000 + (won[0] ?? 0)));
   }
   for (const client of clients) await client.close();
+});
+
+/** Leaves what a run leaves that is killed between PUT and MOVE: the file, and the note about it. Answers the file's place. */
+function killedBeforeMove({ server, deps, url }: Place): string {
+  const temp = createTemps(stateFile(deps.stateFolder, davRoot(url), "temps")).create(relPath("late.bin"));
+  const file = join(server.root, "team/project", temp);
+  writeFileSync(file, "half of an upload");
+  return file;
+}
+
+for (const [name, open] of [
+  ["Apache", onApache],
+  ["nginx, which hides it,", onNginx],
+] as const) {
+  test(`temporary files: what a killed run left on ${name} goes before the next write, and a run that writes nothing leaves it`, async () => {
+    const place = await open();
+    const file = killedBeforeMove(place);
+    const notes = stateFile(place.deps.stateFolder, davRoot(place.url), "temps");
+    await place.backend.list("");
+    expect(existsSync(file)).toBe(true);
+    await place.backend.write(A, sourceOf("next"), { expect: "absent" });
+    expect([existsSync(file), existsSync(notes)]).toEqual([false, false]);
+    expect(await requestsOf(place, () => place.backend.write(A, sourceOf("more"), { expect: "any" }))).toEqual({
+      PUT: 1,
+    });
+  });
+}
+
+test("temporary files: another machine's go once they are a day old, young ones and users' files never", async () => {
+  const place = await onApache();
+  const root = join(place.server.root, "team/project");
+  const old = Date.now() / 1000 - 25 * 3600;
+  const names = {
+    old: ".claude_mirror_tmp_0123456789ab",
+    young: ".claude_mirror_tmp_ba9876543210",
+    users: ".claude_mirror_tmp_notes.md",
+    longer: ".claude_mirror_tmp_0123456789ab.md",
+  };
+  for (const [kind, name] of Object.entries(names)) {
+    writeFileSync(join(root, name), kind);
+    if (kind !== "young") utimesSync(join(root, name), old, old);
+  }
+  mkdirSync(join(root, "sub/.claude_mirror_tmp_0123456789ab"), { recursive: true });
+  giveToServer(join(root, "sub"));
+  expect((await place.backend.list("")).files).toEqual([]);
+  await place.backend.write(A, sourceOf("next"), { expect: "absent" });
+  const left = readdirSync(root).filter((name) => name.startsWith(".claude_mirror_tmp_"));
+  expect(left.sort()).toEqual([names.longer, names.young, names.users].sort());
+  expect(existsSync(join(root, "sub/.claude_mirror_tmp_0123456789ab"))).toBe(true);
 });

@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { Backend, Changes } from "../types.ts";
-import { type Remote, removeFile, transferFile, writeFile } from "./changing.ts";
+import type { Backend, CallOptions, Changes } from "../types.ts";
+import { type Remote, removeFile, removeLeftTemps, transferFile, writeFile } from "./changing.ts";
 import type { DavConnection } from "./connection.ts";
 import { folderUrl } from "./dav-path.ts";
 import { editFile, editsUnderLock } from "./edit.ts";
@@ -11,11 +11,14 @@ import { readFile } from "./read.ts";
 import { removeEmptyFolder } from "./remove-folder.ts";
 import { canonicalEtag } from "./rev.ts";
 import { createSeen } from "./seen.ts";
+import { createTemps } from "./temps.ts";
 
 export interface WebdavBackendOptions {
   readonly connection: DavConnection;
   readonly facts: ServerFacts;
   readonly clock: Clock;
+  /** Where the names of temporary files are kept while they are on the server; nowhere when left out. */
+  readonly tempsFile?: string;
   /** Called when the backend is closed. */
   readonly onClose?: () => void;
 }
@@ -25,12 +28,19 @@ export function createWebdavBackend(options: WebdavBackendOptions): Backend {
   const { connection, facts, clock } = options;
   const folders = createFolders(connection);
   const seen = createSeen(clock);
-  const remote: Remote = { connection, facts, folders, clock, seen };
+  const temps = createTemps(options.tempsFile);
+  const remote: Remote = { connection, facts, folders, clock, seen, temps };
+  let tidied: Promise<void> | undefined;
+  /** Before the first change: what an earlier run left would otherwise stay as long as nothing else is wrong. */
+  const tidy = async (call: CallOptions) => {
+    tidied ??= removeLeftTemps(remote, call);
+    await tidied;
+  };
   return {
     kind: "webdav",
     can: capabilities(facts),
     async list(under, listOptions = {}) {
-      const listing = await listFolder(connection, facts, under, listOptions);
+      const listing = await listFolder(connection, facts, under, { ...listOptions, onTemp: temps.met });
       folders.learn(under, listing, listOptions);
       return listing;
     },
@@ -40,8 +50,14 @@ export function createWebdavBackend(options: WebdavBackendOptions): Backend {
       return file;
     },
     read: (path, readOptions = {}) => readFile(remote, path, readOptions),
-    write: (path, source, writeOptions) => writeFile(remote, path, source, writeOptions),
-    remove: (path, writeOptions) => removeFile(remote, path, writeOptions),
+    async write(path, source, writeOptions) {
+      await tidy(writeOptions);
+      return writeFile(remote, path, source, writeOptions);
+    },
+    async remove(path, writeOptions) {
+      await tidy(writeOptions);
+      await removeFile(remote, path, writeOptions);
+    },
     ...(editsUnderLock(remote)
       ? {
           edit: (path, change, callOptions = {}) =>

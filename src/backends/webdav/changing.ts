@@ -1,9 +1,7 @@
-import { randomBytes } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import { faultPoint } from "../../lib/fault.ts";
-import { TEMP_PREFIX } from "../../lib/fs.ts";
 import type { HttpResponse } from "../../lib/http-response.ts";
-import { childOf, parentOf, type RelPath } from "../../lib/path.ts";
+import { parentOf, type RelPath } from "../../lib/path.ts";
 import { BackendError, StaleError } from "../errors.ts";
 import type { CallOptions, CopyOptions, RemoteFile, Rev, Source, WriteOptions, Written } from "../types.ts";
 import type { DavConnection, DavRequest } from "./connection.ts";
@@ -15,6 +13,7 @@ import { IncompleteEntryError, lookUp, statFile } from "./listing.ts";
 import { withLock } from "./lock.ts";
 import { canonicalEtag, etagRev } from "./rev.ts";
 import type { Seen } from "./seen.ts";
+import type { Temps } from "./temps.ts";
 
 /** What the changing verbs work with. */
 export interface Remote {
@@ -23,6 +22,7 @@ export interface Remote {
   readonly folders: Folders;
   readonly clock: Clock;
   readonly seen: Seen;
+  readonly temps: Temps;
 }
 
 /** What the file systems below all common servers allow. */
@@ -98,26 +98,43 @@ async function createByLook(remote: Remote, path: RelPath, source: Source, optio
 }
 
 async function createByMove(remote: Remote, path: RelPath, source: Source, options: WriteOptions): Promise<Written> {
-  const temp = childOf(parentOf(path), TEMP_PREFIX + randomBytes(6).toString("hex"));
+  const temp = remote.temps.create(path);
   try {
     const written = await put(remote, temp, source, { ...options, headers: {}, subject: path });
     const moved = await transfer(remote, "MOVE", temp, path, { ...options, subject: `write "${path}"` });
+    remote.temps.done(temp);
     const file = written.file === undefined ? undefined : { ...written.file, path, id: path };
     return { ...moved, ...(file === undefined ? {} : { file }) };
   } catch (error) {
-    await removeQuietly(remote, temp);
+    await removeTemp(remote, temp);
     throw error;
   }
 }
 
-async function removeQuietly(remote: Remote, path: RelPath): Promise<void> {
-  const { connection } = remote;
-  const request = { method: "DELETE", url: fileUrl(connection.root, path), what: `remove "${path}"` };
+async function removeTemp(remote: Remote, temp: RelPath): Promise<void> {
   try {
-    await (await connection.send(request)).drain();
+    await removeFile(remote, temp, { expect: "any" });
+    remote.temps.done(temp);
   } catch {
-    // The error that led here counts; a temporary file that stays is never listed.
+    // The error that led here counts; the note about the file stays for the next run.
   }
+}
+
+/** Removes the temporary files that killed runs left. One that cannot be removed now is met again. */
+export async function removeLeftTemps(remote: Remote, options: CallOptions): Promise<void> {
+  const { own, old } = remote.temps.takeLeft();
+  for (const temp of own) {
+    options.signal?.throwIfAborted();
+    await removeTemp(remote, temp);
+  }
+  for (const { path, rev } of old) {
+    await removeFile(remote, path, { ...options, expect: rev }).catch(ignoreRefusal);
+  }
+}
+
+/** Somebody else's leftover is no reason for a run to fail. */
+function ignoreRefusal(error: unknown): void {
+  if (!(error instanceof BackendError)) throw error;
 }
 
 interface PutOptions extends CallOptions {

@@ -67,7 +67,12 @@ export const UNPROVEN: ServerFacts = {
 export const FACTS_AGE_MS = 30 * 24 * 3600 * 1000;
 
 function factsFile(stateFolder: string, root: DavRoot): string {
-  return join(stateFolder, `webdav-${hashBytes("sha256", root.url).slice(0, 16)}.json`);
+  return stateFile(stateFolder, root, "json");
+}
+
+/** Where something about this root is kept. */
+export function stateFile(stateFolder: string, root: DavRoot, ending: string): string {
+  return join(stateFolder, `webdav-${hashBytes("sha256", root.url).slice(0, 16)}.${ending}`);
 }
 
 /** The facts kept for this root; undefined when there are none or they are unreadable, of another form or too old. */

@@ -5,7 +5,7 @@ import type { Backend } from "../types.ts";
 import { createWebdavBackend } from "./backend.ts";
 import { createConnection, type DavConnection } from "./connection.ts";
 import { type DavRoot, davRoot, folderUrl } from "./dav-path.ts";
-import { capabilities, dropFacts, loadFacts, type ServerFacts, saveFacts, UNPROVEN } from "./facts.ts";
+import { capabilities, dropFacts, loadFacts, type ServerFacts, saveFacts, stateFile, UNPROVEN } from "./facts.ts";
 import { makeRoot } from "./folders.ts";
 import { propfind } from "./listing.ts";
 import { probeServer } from "./probe.ts";
@@ -115,6 +115,7 @@ async function open(config: BackendConfig, deps: BackendDeps): Promise<Backend> 
     connection,
     facts,
     clock: deps.clock,
+    tempsFile: stateFile(stateFolder, root, "temps"),
     onClose() {
       const now = connection.server();
       if (now !== "" && facts.server !== "" && now !== facts.server) dropFacts(stateFolder, root);

@@ -176,6 +176,11 @@ export async function statFile(
   return found.kind === "file" ? found.file : undefined;
 }
 
+interface WalkOptions extends ListOptions {
+  /** Told of temporary files of ours, which are in no listing. */
+  readonly onTemp?: (file: RemoteFile, dateMs: number | undefined) => void;
+}
+
 interface Collected {
   readonly files: RemoteFile[];
   readonly folders: RelPath[];
@@ -188,7 +193,7 @@ interface Collected {
 interface Walk {
   readonly connection: DavConnection;
   readonly facts: ServerFacts;
-  readonly options: ListOptions;
+  readonly options: WalkOptions;
   readonly skip: ReadonlySet<string>;
   readonly collected: Collected;
 }
@@ -201,7 +206,7 @@ export async function listFolder(
   connection: DavConnection,
   facts: ServerFacts,
   under: RelPath | "",
-  options: ListOptions,
+  options: WalkOptions,
 ): Promise<Listing> {
   const skip = new Set<string>(options.skip ?? []);
   const collected: Collected = { files: [], folders: [], unusable: [], seen: new Set(), etag: undefined };
@@ -256,6 +261,7 @@ async function listOne(
 ): Promise<readonly RelPath[] | "missing" | "too-deep"> {
   const { connection } = walk;
   const entries: { path: RelPath; entry: DavEntry }[] = [];
+  const temps: { path: RelPath; entry: DavEntry }[] = [];
   const folders: RelPath[] = [];
   let self: DavEntry | undefined;
   const what = folder === "" ? "list the remote folder" : `list "${folder}"`;
@@ -268,6 +274,8 @@ async function listOne(
       self = entry;
     } else if (href.kind === "root" || !isWithin(href.path, folder, depth)) {
       walk.collected.unusable.push({ name: entry.href.slice(0, 300), reason: "listed where it does not belong" });
+    } else if (isOurs(href.path)) {
+      if (!entry.isFolder && entry.size !== undefined) temps.push({ path: href.path, entry });
     } else {
       take(walk, href.path, entry, folders, entries);
     }
@@ -279,8 +287,15 @@ async function listOne(
   for (const { path, entry } of entries) {
     walk.collected.files.push(remoteFile(path, entry, walk.facts, found.dateMs));
   }
+  for (const { path, entry } of temps) noteTemp(walk, path, entry, found.dateMs);
   walk.options.onCount?.(walk.collected.files.length);
   return folders;
+}
+
+function noteTemp(walk: Walk, path: RelPath, entry: DavEntry, dateMs: number | undefined): void {
+  if ((entry.status ?? 200) !== 200 || entry.modifiedMs === undefined) return;
+  if (walk.facts.listsEtags && entry.etag === undefined) return;
+  walk.options.onTemp?.(remoteFile(path, entry, walk.facts, dateMs), dateMs);
 }
 
 function noSelf(what: string): BackendError {
@@ -298,7 +313,7 @@ function take(
   entries: { path: RelPath; entry: DavEntry }[],
 ): void {
   const { collected } = walk;
-  if (isOurs(path) || collected.seen.has(path)) return;
+  if (collected.seen.has(path)) return;
   if (entry.status === 404 || entry.status === 410) return;
   if ((entry.status ?? 200) !== 200 || entry.failed !== undefined) throw new IncompleteEntryError(path, entry);
   collected.seen.add(path);
