@@ -58,3 +58,10 @@ export class LocalFileError extends Error {
     this.code = options.code;
   }
 }
+
+/** Whether a server that would not copy a file may still take its body; a guard that held, or an unclear end, is final. */
+export function mayWriteInstead(error: unknown): boolean {
+  if (error instanceof NotFoundError) return true;
+  if (!(error instanceof BackendError) || error instanceof StaleError || error.outcomeUnknown) return false;
+  return error.class === "FILE_REJECTED" || error.class === "UNKNOWN";
+}

@@ -4,3 +4,8 @@ import { randomBytes } from "node:crypto";
 export function randomFraction(): number {
   return randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
 }
+
+/** 16 hex digits that nobody else has. */
+export function randomId(): string {
+  return randomBytes(8).toString("hex");
+}

@@ -106,7 +106,8 @@ async function finish(parts: Parts, request: RunRequest, settled: Settled): Prom
 
 async function carryOut(parts: Parts, request: RunRequest, { plan, look, earlier }: Settled): Promise<RunResult> {
   const notices = [...earlier.notices];
-  if (look.blobsMissing) (await parts.snapshots()).distrust();
+  if (look.blobsMissing) (await parts.snapshots()).distrust("blobs");
+  if (look.snapshotsMissing) (await parts.snapshots()).distrust("full snapshots");
   const changes = plan.actions.some((action) => action.kind !== "adopt" && action.kind !== "forget");
   if (changes) {
     await warmBlobs(parts, plan);

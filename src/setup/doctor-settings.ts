@@ -106,13 +106,6 @@ function loadAndReport(world: World, report: Report, file: string, yaml: YamlFil
     const told = warning.includes("is not known; it is kept") || warning.startsWith('"webdav_password" holds');
     if (!told) report.warn("settings", warning);
   }
-  if (config.snapshotFormat === "full") {
-    report.warn(
-      "snapshots",
-      "snapshot_format is full, which this version cannot write: runs take no snapshot",
-      "Set snapshot_format: blobs.",
-    );
-  }
   return config;
 }
 

@@ -154,9 +154,6 @@ function hintsFor(world: World, { config, target, changed }: InitPlan): string[]
   const hints = patternHints(config);
   const { configFile, rival } = target;
   const touched = (key: string) => target.text === undefined || changed.includes(key);
-  if (config.snapshotFormat === "full" && (changed.includes("snapshot_format") || target.text === undefined)) {
-    hints.push("snapshot_format full: this version cannot write that format yet, so it takes no snapshots; use blobs");
-  }
   if (config.backend === "webdav" && config.webdavUsername === "" && touched("webdav_username")) {
     hints.push("no --webdav-username: the server is used without a sign-in");
   }

@@ -5,14 +5,15 @@ import { faultPoint } from "../lib/fault.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { fromBytes, toBytes } from "../lib/streams.ts";
 import type { SnapshotOptions } from "./blob-store.ts";
+import { metaPath } from "./full-folder.ts";
 import { listNames, loadManifest, manifestPath, type SnapshotRoom } from "./list.ts";
 import { formatManifest } from "./manifest-codec.ts";
 import type { BlobsManifest, NewSnapshot } from "./model.ts";
 
 /** How many changed paths a manifest names (reference 1.8). */
-const MAX_CHANGED = 100;
+export const MAX_CHANGED = 100;
 /** How many seconds a name may be put off because earlier ones are taken. */
-const MAX_NAMES = 60;
+export const MAX_NAMES = 60;
 /** From so many unknown bodies on it pays to look at what is there before sending. */
 const MANY = 16;
 /** Knowledge older than this is checked against the names on the remote before it is relied on, milliseconds. */
@@ -123,13 +124,19 @@ async function secureBodies(
   await forEachLimit(shaken, room.workers, storeAgain, options);
 }
 
-/** True when snapshots that are still there hold all of these bodies. One request, or two. */
+/** True when snapshots that are still there hold all of these bodies. One request, or two for each format. */
 export async function surelyHolds(
   room: SnapshotRoom,
   sha256s: Iterable<string>,
   options: SnapshotOptions = {},
 ): Promise<boolean> {
-  const asked = new Set(sha256s);
+  const all = new Set(sha256s);
+  const full = room.full.newest();
+  if (full !== undefined && [...all].some((sha256) => room.full.holds(sha256))) {
+    const marker = await room.backend.stat(metaPath(full), options);
+    if (marker === undefined) room.full.retain(new Set());
+  }
+  const asked = new Set([...all].filter((sha256) => !room.full.holds(sha256)));
   const areHeld = (): boolean => [...asked].every((sha256) => room.blobs.holds(sha256));
   if (!areHeld()) return false;
   if (asked.size === 0 || (await hasWitness(room, undefined, asked, options))) return true;

@@ -6,16 +6,8 @@ import { faultPoint } from "../lib/fault.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { comparePaths, type RelPath } from "../lib/path.ts";
 import type { SnapshotOptions } from "./blob-store.ts";
-import {
-  describeNames,
-  fullFolder,
-  listNames,
-  listNamesToShow,
-  META_NAME,
-  manifestPath,
-  type SnapshotRoom,
-  tolerated,
-} from "./list.ts";
+import { claimPath, fullFolder, META_NAME } from "./full-folder.ts";
+import { describeNames, listNames, listNamesToShow, manifestPath, type SnapshotRoom, tolerated } from "./list.ts";
 import type { ForgetOutcome, ForgetPlan, RetentionPlan, SnapshotInfo } from "./model.ts";
 
 /**
@@ -117,8 +109,8 @@ function removeManifest(room: SnapshotRoom, timestamp: string, rev: Rev, options
   return removeVersion(room, manifestPath(timestamp), rev, options);
 }
 
-/** Marker, files, folder. False when there was no such folder. */
-async function removeFull(room: SnapshotRoom, timestamp: string, options: SnapshotOptions): Promise<boolean> {
+/** Marker, files, folder, and the claim of one that was never finished. False when there was no such folder. */
+export async function removeFull(room: SnapshotRoom, timestamp: string, options: SnapshotOptions): Promise<boolean> {
   const folder = fullFolder(timestamp);
   const { exists, files, unusable } = await room.backend.list(folder, options);
   if (!exists) return false;
@@ -151,6 +143,7 @@ async function removeFull(room: SnapshotRoom, timestamp: string, options: Snapsh
     faultPoint("forget-folder");
     await room.backend.removeFolder(folder, options);
   }
+  if (!files.some(isMarker)) await room.backend.remove(claimPath(timestamp), { expect: "any", ...options });
   return true;
 }
 

@@ -2,7 +2,8 @@ import { NotFoundError } from "../backends/errors.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { type RelPath, relPath } from "../lib/path.ts";
 import type { SnapshotOptions } from "./blob-store.ts";
-import { fetchManifest, fullFolder, listNamesToShow, type SnapshotName, type SnapshotRoom, tolerated } from "./list.ts";
+import { fullFolder } from "./full-folder.ts";
+import { fetchManifest, listNamesToShow, type SnapshotName, type SnapshotRoom, tolerated } from "./list.ts";
 import type { History, HistoryVersion } from "./model.ts";
 
 /** One snapshot's answer: the digest (null in a full snapshot), not in it, or not to be told. */

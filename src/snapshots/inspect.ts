@@ -1,9 +1,10 @@
 import { BackendError, NotFoundError } from "../backends/errors.ts";
 import type { RemoteFile } from "../backends/types.ts";
 import { snapshotTime } from "../lib/clock.ts";
-import { comparePaths, parseRelPath, type RelPath } from "../lib/path.ts";
+import { comparePaths, type RelPath } from "../lib/path.ts";
 import type { SnapshotOptions } from "./blob-store.ts";
-import { fetchManifest, fullFolder, fullInfo, listNames, META_NAME, type SnapshotRoom } from "./list.ts";
+import { listFull } from "./full-folder.ts";
+import { fetchManifest, fullInfo, listNames, type SnapshotRoom } from "./list.ts";
 import type { BlobsManifest, Inspection, SnapshotFile } from "./model.ts";
 import { selectPaths } from "./path-match.ts";
 
@@ -33,14 +34,8 @@ export async function findSnapshot(
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;
   }
-  const folder = fullFolder(timestamp);
-  const listing = await room.backend.list(folder, options);
-  if (!listing.exists) throw await notFound(room, timestamp, options);
-  const files = new Map<RelPath, RemoteFile>();
-  for (const file of listing.files) {
-    const path = parseRelPath(file.path.slice(folder.length + 1));
-    if (path !== undefined && path !== META_NAME) files.set(path, file);
-  }
+  const { exists, files } = await listFull(room, timestamp, options);
+  if (!exists) throw await notFound(room, timestamp, options);
   return { format: "full", timestamp, files };
 }
 

@@ -6,6 +6,8 @@ import { forEachLimit } from "../lib/limits.ts";
 import { comparePaths, nameOf, type RelPath, relPath } from "../lib/path.ts";
 import { toBytes } from "../lib/streams.ts";
 import type { BlobStore, SnapshotOptions } from "./blob-store.ts";
+import { META_NAME, metaPath } from "./full-folder.ts";
+import type { FullKnowledge } from "./full-known.ts";
 import type { ManifestCache } from "./manifest-cache.ts";
 import { type ParsedManifest, parseManifest, parseMeta } from "./manifest-codec.ts";
 import type { SnapshotInfo } from "./model.ts";
@@ -13,14 +15,12 @@ import type { SnapshotInfo } from "./model.ts";
 /** Bytes; a manifest of a million files stays below. */
 const MAX_MANIFEST_BYTES = 512 * 1024 * 1024;
 
-/** Name of the completion marker in the folder of a full snapshot (reference 1.9). */
-export const META_NAME = "_snapshot_meta.json";
-
 /** What the parts of this room share. */
 export interface SnapshotRoom {
   readonly backend: Backend;
   readonly blobs: BlobStore;
   readonly cache: ManifestCache;
+  readonly full: FullKnowledge;
   readonly clock: Clock;
   /** How many requests run at once. */
   readonly workers: number;
@@ -34,11 +34,6 @@ export type SnapshotName =
 /** Where the manifest of a blobs snapshot lives. */
 export function manifestPath(timestamp: string): RelPath {
   return relPath(`${SNAPSHOTS_FOLDER}/${timestamp}.json`);
-}
-
-/** Where the files of a full snapshot live. */
-export function fullFolder(timestamp: string): RelPath {
-  return relPath(`${SNAPSHOTS_FOLDER}/${timestamp}`);
 }
 
 export interface ListNamesOptions extends SnapshotOptions {
@@ -156,7 +151,7 @@ export async function fullInfo(
   const cached = room.cache.info(timestamp);
   if (cached) return cached;
   try {
-    const opened = await room.backend.read(relPath(`${fullFolder(timestamp)}/${META_NAME}`), options);
+    const opened = await room.backend.read(metaPath(timestamp), options);
     const text = await textOf(opened.body, options);
     const parsed = text === undefined ? undefined : parseMeta(text, timestamp);
     if (parsed?.kind !== "ok") return emptyInfo(timestamp, "full", parsed?.reason ?? "its marker is not UTF-8 text");
@@ -201,6 +196,7 @@ function forgetVanished(
   for (const name of room.cache.names("full")) {
     if (names.get(name)?.format !== "full") room.cache.drop(name, "full");
   }
+  room.full.retain(new Set(names.keys()));
   const vanished: string[] = [];
   const remaining: string[] = [];
   for (const name of room.cache.names("blobs")) {

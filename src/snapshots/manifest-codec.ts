@@ -1,6 +1,6 @@
 import { dumpPython, type PythonJson, quoteAscii } from "../lib/json.ts";
 import { compareCodePoints, parseRelPath, type RelPath } from "../lib/path.ts";
-import type { BlobsManifest, SnapshotInfo } from "./model.ts";
+import type { BlobsManifest, FullMeta, SnapshotInfo } from "./model.ts";
 
 /** The word that a blobs manifest carries as its `format` (reference 1.8). */
 const BLOBS_FORMAT = "v2";
@@ -10,7 +10,7 @@ export type ParsedManifest =
   | { readonly kind: "unreadable"; readonly reason: string };
 
 export type ParsedMeta =
-  | { readonly kind: "ok"; readonly info: SnapshotInfo }
+  | { readonly kind: "ok"; readonly info: FullMeta }
   | { readonly kind: "unreadable"; readonly reason: string };
 
 /**
@@ -28,14 +28,12 @@ export function parseManifest(text: string, name: string): ParsedManifest {
   const listed = parsed["files"];
   if (!isObject(listed)) return { kind: "unreadable", reason: "it has no list of files" };
   const { files, dropped } = parseFiles(listed);
-  const migratedFrom = parsed["migrated_from"];
   const manifest: BlobsManifest = {
     ...parseInfo(parsed, name),
     format: "blobs",
     totalFiles: count(parsed["total_files"]) ?? files.size,
     files,
-    ...("message" in parsed || "tag" in parsed ? { labelled: true } : {}),
-    ...(typeof migratedFrom === "string" ? { migratedFrom } : {}),
+    ...parseExtras(parsed),
     ...(dropped === 0 ? {} : { problem: `${dropped} of its entries cannot be used` }),
   };
   return { kind: "ok", manifest };
@@ -45,12 +43,31 @@ export function parseManifest(text: string, name: string): ParsedManifest {
 export function parseMeta(text: string, name: string): ParsedMeta {
   const parsed = parseObject(text);
   if (typeof parsed === "string") return { kind: "unreadable", reason: parsed };
-  return { kind: "ok", info: { ...parseInfo(parsed, name), format: "full" } };
+  return { kind: "ok", info: { ...parseInfo(parsed, name), format: "full", ...parseExtras(parsed) } };
+}
+
+/** The text of a `_snapshot_meta.json`, byte for byte as the Python tool writes it: its order of keys, two spaces, ASCII only. */
+export function formatMeta(meta: FullMeta): string {
+  const value: Record<string, PythonJson> = {
+    timestamp: meta.timestamp,
+    triggered_by: meta.triggeredBy,
+    action: meta.action,
+    files_changed: meta.filesChanged,
+    total_files: meta.totalFiles,
+    format: "full",
+    ...(isLabelled(meta) ? { tag: meta.tag, message: meta.message } : {}),
+    ...(meta.migratedFrom === undefined ? {} : { migrated_from: meta.migratedFrom }),
+  };
+  return dumpPython(value, { indent: 2 });
+}
+
+function isLabelled({ labelled, tag, message }: BlobsManifest | FullMeta): boolean {
+  return labelled ?? (tag !== null || message !== null);
 }
 
 /** The text of a blobs manifest, byte for byte as the Python tool writes it: sorted keys, two spaces, ASCII only. */
 export function formatManifest(manifest: BlobsManifest): string {
-  const labelled = manifest.labelled ?? (manifest.tag !== null || manifest.message !== null);
+  const labelled = isLabelled(manifest);
   const value: Record<string, PythonJson> = {
     action: manifest.action,
     files: {},
@@ -100,6 +117,14 @@ function parseInfo(parsed: Record<string, unknown>, timestamp: string): Omit<Sna
     totalFiles: count(parsed["total_files"]) ?? 0,
     tag: textOr(parsed["tag"], null),
     message: textOr(parsed["message"], null),
+  };
+}
+
+function parseExtras(parsed: Record<string, unknown>): Pick<FullMeta, "labelled" | "migratedFrom"> {
+  const migratedFrom = parsed["migrated_from"];
+  return {
+    ...("message" in parsed || "tag" in parsed ? { labelled: true } : {}),
+    ...(typeof migratedFrom === "string" ? { migratedFrom } : {}),
   };
 }
 

@@ -28,6 +28,14 @@ export interface BlobsManifest extends SnapshotInfo {
   readonly labelled?: boolean;
 }
 
+/** The marker of a full snapshot (reference 1.9). */
+export interface FullMeta extends SnapshotInfo {
+  readonly format: "full";
+  readonly migratedFrom?: string;
+  /** True when the file carries the keys `tag` and `message`, which 0.5.31 does not write. */
+  readonly labelled?: boolean;
+}
+
 export interface SnapshotFile {
   readonly path: RelPath;
   /** Null for the full format. */
@@ -106,17 +114,39 @@ export type RestoreEvent =
   | { readonly kind: "bytes"; readonly bytes: number }
   | { readonly kind: "item"; readonly outcome: RestoreOutcome; readonly done: number; readonly total: number };
 
-export interface NewSnapshot {
+/** What both formats say about a new snapshot. */
+export interface SnapshotFacts {
   readonly action: "push" | "sync" | "manual" | "migrated";
   readonly user: string;
   readonly machine: string;
-  /** Every agreed file: path to SHA-256. */
-  readonly files: ReadonlyMap<RelPath, string>;
   readonly filesChanged: readonly string[];
   readonly tag?: string | null;
   readonly message?: string | null;
   /** When it was begun, milliseconds since 1970; now when left out. */
   readonly atMs?: number;
+}
+
+export interface NewSnapshot extends SnapshotFacts {
+  /** Every agreed file: path to SHA-256. */
+  readonly files: ReadonlyMap<RelPath, string>;
+}
+
+/** A version of a file that both sides agreed on, and how to know it again on the remote. */
+export interface AgreedFile {
+  readonly path: RelPath;
+  /** `""` when it is not known. */
+  readonly md5: string;
+  readonly sha256?: string;
+  /** Its version there; without one `nativeHash` tells. */
+  readonly rev?: Rev;
+  readonly nativeHash: string;
+  /** Another content could have the same version. */
+  readonly racy: boolean;
+}
+
+export interface NewFullSnapshot extends SnapshotFacts {
+  /** Every agreed file, sorted by path. */
+  readonly files: Iterable<AgreedFile>;
 }
 
 /** Which snapshots `forget` is asked to delete. */

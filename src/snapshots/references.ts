@@ -6,15 +6,8 @@ import { RefusedError } from "../lib/errors.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { nameOf, type RelPath } from "../lib/path.ts";
 import type { SnapshotOptions } from "./blob-store.ts";
-import {
-  fetchManifest,
-  fullFolder,
-  META_NAME,
-  manifestPath,
-  readManifest,
-  type SnapshotRoom,
-  tolerated,
-} from "./list.ts";
+import { fullFolder, META_NAME } from "./full-folder.ts";
+import { fetchManifest, manifestPath, readManifest, type SnapshotRoom, tolerated } from "./list.ts";
 
 /** How often the manifests are listed anew because one of them vanished while they were read. */
 const MAX_ROUNDS = 5;

@@ -5,7 +5,8 @@ import { fsyncFolder } from "../lib/fs.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { joinUnder, parentOf, type RelPath, relPath } from "../lib/path.ts";
 import { type BlobBody, DamagedBlobError } from "./blob-store.ts";
-import { fullFolder, type SnapshotRoom } from "./list.ts";
+import { fullFolder } from "./full-folder.ts";
+import type { SnapshotRoom } from "./list.ts";
 import {
   hashLocalFile,
   localError,

@@ -12,6 +12,9 @@ import {
   unstoredBlobs,
 } from "./create.ts";
 import { executeForget, surveyForget } from "./forget.ts";
+import type { FillOptions } from "./full-copy.ts";
+import { type CreatedFull, createFull } from "./full-create.ts";
+import { openFullKnowledge } from "./full-known.ts";
 import { executeGc, type GcOptions, planGc } from "./gc.ts";
 import { fileHistory } from "./history.ts";
 import { inspectSnapshot } from "./inspect.ts";
@@ -24,6 +27,7 @@ import type {
   GcReport,
   History,
   Inspection,
+  NewFullSnapshot,
   NewSnapshot,
   RestorePlan,
   RestoreReport,
@@ -60,6 +64,8 @@ export interface SnapshotService {
   read(sha256: string, options?: SnapshotOptions): Promise<BlobBody>;
   /** Writes the manifest. Throws Error when a digest in it was neither stored nor known. */
   create(snapshot: NewSnapshot, options?: CreateOptions): Promise<CreatedSnapshot>;
+  /** Writes a snapshot of the full format. */
+  createFull(snapshot: NewFullSnapshot, options: FillOptions): Promise<CreatedFull>;
   /** Newest first. */
   list(options?: SnapshotOptions): Promise<readonly SnapshotInfo[]>;
   inspect(timestamp: string, patterns: readonly string[], options?: SnapshotOptions): Promise<Inspection>;
@@ -82,8 +88,8 @@ export interface SnapshotService {
   /** Throws RefusedError "gc" when what is used cannot be told. */
   planGc(options: GcOptions): Promise<GcPlan>;
   gc(plan: GcPlan, options?: SnapshotOptions): Promise<GcReport>;
-  /** Forgets what is known about the remote's blobs: for a remote that was emptied or replaced. */
-  distrust(): void;
+  /** Forgets what is known of a remote that was emptied or replaced. */
+  distrust(what: "blobs" | "full snapshots"): void;
 }
 
 /** Where this room keeps its own files below the state folder. */
@@ -100,9 +106,10 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     workers: deps.workers,
     blobs: openBlobStore(deps.backend, folder, { clock: deps.clock }),
     cache: openManifestCache(manifestCacheFolder(deps.stateFolder)),
+    full: openFullKnowledge(folder),
   };
   return {
-    holds: (sha256) => room.blobs.holds(sha256),
+    holds: (sha256) => room.blobs.holds(sha256) || room.full.holds(sha256),
     surelyHolds: (sha256s, options) => surelyHolds(room, sha256s, options),
     prepareToStore: (options) => prepareToStore(room, options),
     warm: (options) => room.blobs.warmFolders(options),
@@ -110,6 +117,7 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     read: (sha256, options) => room.blobs.read(sha256, options),
     unstored: (sha256s, options) => unstoredBlobs(room, sha256s, options),
     create: (snapshot, options) => createSnapshot(room, snapshot, options),
+    createFull: (snapshot, options) => createFull(room, snapshot, options),
     list: (options) => listSnapshots(room, options),
     inspect: (timestamp, patterns, options) => inspectSnapshot(room, timestamp, patterns, options),
     history: (path, options) => fileHistory(room, path, options),
@@ -119,6 +127,6 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     forget: (plan, options) => executeForget(room, plan, options),
     planGc: (options) => planGc(room, options),
     gc: (plan, options) => executeGc(room, plan, options),
-    distrust: () => room.blobs.distrust(),
+    distrust: (what) => (what === "blobs" ? room.blobs.distrust() : room.full.retain(new Set())),
   };
 }

@@ -27,6 +27,8 @@ export interface Look {
   readonly learned: Learned;
   /** True when the remote surely holds no stored contents: what we know of them is out of date. */
   readonly blobsMissing: boolean;
+  /** The same of snapshots. */
+  readonly snapshotsMissing: boolean;
   /** Every path that a side or the base has and `inSync` counts or `rows` holds, sorted; rows in sync are made while they are asked for. */
   everything(): Iterable<Row>;
 }
@@ -45,6 +47,7 @@ export interface Views {
   readonly remote: readonly RemoteFile[];
   readonly remoteExists: boolean;
   readonly blobsMissing: boolean;
+  readonly snapshotsMissing: boolean;
   readonly unusable: ReadonlyMap<string, string>;
   readonly scope: Scope;
 }
@@ -139,6 +142,7 @@ export async function lookAtViews(views: Views, tools: LookTools): Promise<Omit<
     foreign: foreignNames(views, rows),
     learned,
     blobsMissing: views.blobsMissing,
+    snapshotsMissing: views.snapshotsMissing,
     everything: () => everything({ views, rows, build, isPlainlyInSync }),
   };
 }

@@ -16,7 +16,7 @@ import { viewJournal } from "./journal-view.ts";
 import { type Learned, type Look, type LookTools, lookAtViews, type Views } from "./look.ts";
 import { setCorruptAside } from "./manifest-file.ts";
 import { beginClosing, clearMarker, type Due, dueOf, readMarker, writeMarker } from "./marker.ts";
-import type { ContentHash, GuardName, Outcome, Plan, PlanRequest, Refusal, SyncEvent } from "./model.ts";
+import type { BaseEntry, ContentHash, GuardName, Outcome, Plan, PlanRequest, Refusal, SyncEvent } from "./model.ts";
 import { plan } from "./plan.ts";
 import { type RecordOptions, recordRun, rememberLook } from "./record.ts";
 import { compileScope, type Scope } from "./scope.ts";
@@ -49,14 +49,6 @@ export interface LookOptions {
   readonly cache: boolean;
 }
 
-/** One agreed file and what is known of its content. */
-export interface Agreed {
-  readonly path: RelPath;
-  /** Undefined for what only the Python tool has synced. */
-  readonly sha256: string | undefined;
-  readonly md5: string;
-}
-
 /** The sync room's door: observe, plan, guard, execute, record, each on its own. */
 export interface SyncService {
   readonly files: SyncFiles;
@@ -82,7 +74,7 @@ export interface SyncService {
   /** Snapshot and log entry are made. */
   end(): void;
   /** Every file that both sides agree on, from the records as they are now, sorted by path. */
-  agreed(): Promise<Iterable<Agreed>>;
+  agreed(): Promise<Iterable<BaseEntry>>;
   /** Adds the SHA-256 of agreed contents that were known by their MD5 alone. */
   learnDigests(digests: ReadonlyMap<RelPath, string>): Promise<void>;
   /** Keeps what looking found out, where that saves work next time. */
@@ -304,10 +296,10 @@ function guardFacts({ facts, selection }: Look): Look["facts"] {
   return { ...facts, localFiles: Number.POSITIVE_INFINITY, remoteFiles: Number.POSITIVE_INFINITY };
 }
 
-function* agreedFiles(index: Base["index"]): Iterable<Agreed> {
+function* agreedFiles(index: Base["index"]): Iterable<BaseEntry> {
   for (let row = 0; row < index.length; row++) {
     const entry = index.baseAt(row);
-    if (entry) yield { path: entry.path, sha256: entry.sha256, md5: entry.md5 };
+    if (entry) yield entry;
     if (row % MANY_ITEMS === MANY_ITEMS - 1) releaseMemory(row);
   }
 }

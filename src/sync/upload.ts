@@ -1,4 +1,4 @@
-import { BackendError, NotFoundError, StaleError } from "../backends/errors.ts";
+import { BackendError, mayWriteInstead } from "../backends/errors.ts";
 import type { RemoteFile, Rev, Written } from "../backends/types.ts";
 import { faultPoint } from "../lib/fault.ts";
 import type { RelPath } from "../lib/path.ts";
@@ -113,13 +113,6 @@ async function makeWay(path: RelPath, error: unknown, { backend, ...run }: RunCo
     if (other instanceof BackendError) return false;
     throw other;
   }
-}
-
-/** A server that cannot copy this blob here may still take the body; a guard that held, or an unclear end, is final. */
-function mayWriteInstead(error: unknown): boolean {
-  if (error instanceof NotFoundError) return true;
-  if (!(error instanceof BackendError) || error instanceof StaleError || error.outcomeUnknown) return false;
-  return error.class === "FILE_REJECTED" || error.class === "UNKNOWN";
 }
 
 function answerOf(request: SendRequest, content: LocalContent, written: Written): Sent {

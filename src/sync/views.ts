@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { BLOBS_FOLDER } from "../backends/layout.ts";
+import { BLOBS_FOLDER, SNAPSHOTS_FOLDER } from "../backends/layout.ts";
 import type { Backend, Listing, RemoteFile } from "../backends/types.ts";
 import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import { comparePaths, foldersOf, joinUnder, type RelPath } from "../lib/path.ts";
@@ -45,6 +45,7 @@ export async function wholeViews(options: WholeViewsOptions): Promise<Views> {
     remote,
     remoteExists: exists,
     blobsMissing: !folders.includes(BLOBS_FOLDER),
+    snapshotsMissing: !folders.includes(SNAPSHOTS_FOLDER),
     scope,
     unusable: new Map(unusable.map(({ name, reason }) => [name, reason])),
   };
@@ -87,9 +88,10 @@ export async function selectedViews(paths: readonly RelPath[], options: Selected
   // A folder without anything in it, not even our own folders, is a disk that is not mounted rather than a remote.
   const top = gone ? await backend.list("", { shallow: true, signal }) : undefined;
   const remoteExists = top === undefined || (top.exists && top.files.length + top.folders.length > 0);
-  const blobsMissing = top !== undefined && !top.folders.includes(BLOBS_FOLDER);
+  const isMissing = (folder: RelPath): boolean => top !== undefined && !top.folders.includes(folder);
+  const missing = { blobsMissing: isMissing(BLOBS_FOLDER), snapshotsMissing: isMissing(SNAPSHOTS_FOLDER) };
   const index = onlyRows(base.index, sorted);
-  return { base, index, view, remote, remoteExists, blobsMissing, scope, unusable: new Map() };
+  return { base, index, view, remote, remoteExists, ...missing, scope, unusable: new Map() };
 }
 
 function isRacy({ index }: Base, path: RelPath): boolean {

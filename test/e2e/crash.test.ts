@@ -4,7 +4,15 @@ import { join } from "node:path";
 import { startApache } from "../support/apache.ts";
 import { broken, differences, ending } from "../support/crash-check.ts";
 import { crashAt, everyPoint, type Rehearsed, rehearse } from "../support/crash-run.ts";
-import { type CrashScenario, KEEP_BOTH, PULL, PUSH, RESTORE, SMALL_PUSH } from "../support/crash-scenarios.ts";
+import {
+  type CrashScenario,
+  FULL_PUSH,
+  KEEP_BOTH,
+  PULL,
+  PUSH,
+  RESTORE,
+  SMALL_PUSH,
+} from "../support/crash-scenarios.ts";
 import { put, type World } from "../support/crash-world.ts";
 import { filesBelow } from "../support/tree.ts";
 
@@ -23,7 +31,7 @@ function single(numbers: readonly number[]): number[][] {
 }
 
 describe("killed at every I/O step on a local folder", () => {
-  for (const scenario of [PUSH, PULL, KEEP_BOTH, RESTORE]) {
+  for (const scenario of [PUSH, PULL, KEEP_BOTH, RESTORE, FULL_PUSH]) {
     const name = `${scenario.name}: both sides are whole then, and the next run ends where an undisturbed one would`;
     test(
       name,
@@ -37,7 +45,7 @@ describe("killed at every I/O step on a local folder", () => {
 });
 
 describe("killed again while it recovers", () => {
-  for (const scenario of [PUSH, PULL, KEEP_BOTH, RESTORE]) {
+  for (const scenario of [PUSH, PULL, KEEP_BOTH, RESTORE, FULL_PUSH]) {
     test(
       `${scenario.name}: the run after that ends where an undisturbed one would`,
       async () => {
@@ -130,6 +138,7 @@ describe("fault points", () => {
       ],
     ],
     [RESTORE, [/^restore-(mkdir|temp|write|place|unlink-temp|rename)$/, /^trash-(begin|meta|keep)$/]],
+    [FULL_PUSH, [/^full-(note|claim|copy|marker|unclaim|newest)$/]],
     [KEEP_BOTH, [/^copy-here$/, /^place-(new|unlink-temp)$/, /^replace$/, /^journal-set$/]],
   ];
   for (const [scenario, steps] of STEPS) {
@@ -171,6 +180,16 @@ describe("the check itself finds what is damaged", () => {
       world.remove();
     });
   }
+
+  test("broken: a full snapshot without one of its files", async () => {
+    const { prepared, before, wanted } = await rehearsed(FULL_PUSH);
+    const world = prepared.copy();
+    const folder = join(world.remote, "_claude_mirror_snapshots");
+    const [first] = filesBelow(folder).filter((path) => path.endsWith("Z/old.md"));
+    rmSync(join(folder, first ?? "none"));
+    expect(broken(world, before, wanted).join("\n")).toMatch(/holds 2 of 3 files/);
+    world.remove();
+  });
 
   test("differences: files, snapshots, log entries, trash, status and leftovers are all compared", async () => {
     const { prepared, scenario, wanted } = await rehearsed(PULL);

@@ -105,12 +105,20 @@ function lost(world: World, before: Sides): string[] {
   const now = sides(world);
   for (const content of [...Object.values(now.project), ...Object.values(now.remote)]) kept.add(sha256(content));
   for (const path of blobsOf(world.remote)) kept.add(digest(readFileSync(join(world.remote, BLOBS, path))));
+  for (const path of filesBelow(join(world.remote, SNAPSHOTS))) {
+    if (isInWholeFull(world.remote, path)) kept.add(digest(readFileSync(join(world.remote, SNAPSHOTS, path))));
+  }
   for (const path of filesBelow(world.trash)) {
     if (path.endsWith("/content")) kept.add(digest(readFileSync(join(world.trash, path))));
   }
   return [...Object.entries(before.project), ...Object.entries(before.remote)]
     .filter(([, content]) => !kept.has(sha256(content)))
     .map(([path]) => `the content of ${path} is nowhere any more`);
+}
+
+function isInWholeFull(remote: string, path: string): boolean {
+  const [name = "", ...rest] = path.split("/");
+  return rest.length > 0 && existsSync(join(remote, SNAPSHOTS, name, "_snapshot_meta.json"));
 }
 
 function sha256(content: string): string {
@@ -168,12 +176,24 @@ function snapshotsOf(remote: string): object[] {
   }
   const folder = join(remote, SNAPSHOTS);
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => !isTemp(name)) : [];
-  return names.sort().map((name) => {
+  return names.sort().flatMap((name) => {
+    if (!name.endsWith(".json")) return fullSnapshotOf(join(folder, name));
     const { action, files_changed, files } = JSON.parse(readFileSync(join(folder, name), "utf8"));
     const missing = Object.entries<string>(files).filter(([, content]) => !held.has(content));
     if (missing.length > 0) throw new Error(`snapshot ${name} lacks the contents of ${missing.map(([path]) => path)}`);
     return { action, files_changed, files };
   });
+}
+
+/** Nothing for one without its marker and for a claim: nobody trusts them. */
+function fullSnapshotOf(folder: string): object[] {
+  const marker = join(folder, "_snapshot_meta.json");
+  if (!existsSync(marker)) return [];
+  const { action, files_changed, total_files } = JSON.parse(readFileSync(marker, "utf8"));
+  const paths = filesBelow(folder).filter((path) => path !== "_snapshot_meta.json" && !isTemp(path));
+  if (paths.length !== total_files) throw new Error(`${folder} holds ${paths.length} of ${total_files} files`);
+  const files = Object.fromEntries(paths.sort().map((path) => [path, digest(readFileSync(join(folder, path)))]));
+  return [{ action, files_changed, files }];
 }
 
 function unfinishedLog(remote: string): string[] {
@@ -203,6 +223,17 @@ function trashOf({ trash }: World): string[] {
   return [...new Set(entries)].sort();
 }
 
+/** Claims, and folders without their marker. */
+function unfinishedFulls(remote: string): string[] {
+  const folder = join(remote, SNAPSHOTS);
+  const names = existsSync(folder)
+    ? readdirSync(folder).filter((name) => !name.endsWith(".json") && !isTemp(name))
+    : [];
+  return names
+    .filter((name) => !existsSync(join(folder, name, "_snapshot_meta.json")))
+    .map((name) => `snapshot ${name}`);
+}
+
 const RUN_FILES = ["journal.jsonl", "run.json", "lock", "lock.take"];
 
 /** An entry of the trash that was begun and has no content is no entry; the trash itself drops it with the old ones. */
@@ -212,6 +243,7 @@ export function leftoversOf(world: World): string[] {
       ? (readdirSync(folder, { recursive: true }) as string[]).filter(isTemp).map((path) => `${side} ${path}`)
       : [];
   return [
+    ...unfinishedFulls(world.remote),
     ...temps("project", world.project),
     ...temps("remote", world.remote),
     ...temps("state", world.state),

@@ -99,6 +99,20 @@ function firstSnapshot(remote: string): string {
   return (first ?? "").replace(/\.json$/, "");
 }
 
+/** A push whose snapshot is of the full format, over one that is there. */
+export const FULL_PUSH: CrashScenario = {
+  name: "push with snapshot_format full",
+  async prepare(options) {
+    const settings = { ...options.settings, snapshot_format: "full" };
+    const world = await pushed({ ...options, settings }, ["notes.md", "old.md", "docs/keep.md"]);
+    put(world.project, "sub/new.md", "new\n");
+    put(world.project, "notes.md", "second notes, longer\n");
+    rmSync(join(world.project, "old.md"));
+    return world;
+  },
+  words: () => ["push"],
+};
+
 /** One file each way, for servers, where every step costs more. */
 export const SMALL_PUSH: CrashScenario = {
   name: "push",

@@ -25,7 +25,17 @@ const scope = compileScope({ filePatterns: ["**/*.md"], excludePatterns: [] });
 const view = scan({ root: project, scope, index: base.index });
 const unread = () => Promise.reject(new Error("nothing was to be read"));
 const look = await lookAtViews(
-  { base, index: base.index, view, remote, remoteExists: true, blobsMissing: false, unusable: new Map(), scope },
+  {
+    base,
+    index: base.index,
+    view,
+    remote,
+    remoteExists: true,
+    blobsMissing: false,
+    snapshotsMissing: false,
+    unusable: new Map(),
+    scope,
+  },
   { hashLocal: unread, hashRemote: unread },
 );
 const ms = performance.now() - start;

@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import type { Clock } from "../../src/lib/clock.ts";
 import { hashBytes } from "../../src/lib/hash.ts";
-import { type RelPath, relPath } from "../../src/lib/path.ts";
+import { comparePaths, type RelPath, relPath } from "../../src/lib/path.ts";
 import type { BlobSource } from "../../src/snapshots/blob-store.ts";
-import type { NewSnapshot } from "../../src/snapshots/model.ts";
+import type { FillOptions } from "../../src/snapshots/full-copy.ts";
+import type { CreatedFull } from "../../src/snapshots/full-create.ts";
+import type { AgreedFile, NewFullSnapshot, NewSnapshot } from "../../src/snapshots/model.ts";
 import { openSnapshots, type SnapshotService } from "../../src/snapshots/service.ts";
 import { sourceOf } from "./bodies.ts";
 import { type MemoryOptions, memoryBackend } from "./memory-backend.ts";
@@ -28,9 +30,18 @@ export interface SnapshotLab {
   otherMachine(): SnapshotLab;
   /** Stores what is not stored yet and makes a snapshot of these contents. */
   snapshot(contents: Readonly<Record<string, string>>, extra?: Partial<NewSnapshot>): Promise<string>;
+  /** Makes a full snapshot of all live files, or of these, as both sides agreed on them. */
+  fullSnapshot(extra?: Partial<NewFullSnapshot> & Partial<FillOptions>): Promise<CreatedFull>;
+  /** The live files as agreed versions. */
+  agreed(): AgreedFile[];
 }
 
-export function snapshotLab(options: MemoryOptions = {}): SnapshotLab {
+export interface LabOptions extends MemoryOptions {
+  /** True when the remote copies on its own. */
+  readonly copies?: boolean;
+}
+
+export function snapshotLab(options: LabOptions = {}): SnapshotLab {
   const clock = { ms: LAB_START, now: () => clock.ms, sleep: async () => {} };
   const store = options.store ?? memoryBackend({ now: clock.now, ...options }).store;
   return openLab({ ...options, store }, store, clock, join(tempFolder("snapshots"), "state"));
@@ -46,12 +57,12 @@ export function sha256(content: string): string {
 }
 
 function openLab(
-  options: MemoryOptions,
+  options: LabOptions,
   store: MemoryStore,
   clock: SnapshotLab["clock"],
   stateFolder: string,
 ): SnapshotLab {
-  const spy = spyBackend(memoryBackend(options));
+  const spy = spyBackend(memoryBackend(options), { copy: options.copies ?? false });
   const service = openSnapshots({ backend: spy, stateFolder, clock, workers: 4 });
   return {
     store,
@@ -69,5 +80,26 @@ function openLab(
       const facts = { action: "push", user: "alice", machine: "desk", files, filesChanged: [...files.keys()] } as const;
       return (await service.create({ ...facts, ...extra })).timestamp;
     },
+    agreed: () => agreedIn(store),
+    fullSnapshot({ bring = async () => false, ...extra } = {}) {
+      const files = agreedIn(store);
+      const facts = { action: "push", user: "alice", machine: "desk", files, filesChanged: ["a.md"] } as const;
+      return service.createFull({ ...facts, ...extra }, { bring });
+    },
   };
+}
+
+function agreedIn(store: MemoryStore): AgreedFile[] {
+  return store
+    .view("")
+    .files.filter(({ path }) => !path.startsWith("_claude_mirror_"))
+    .map(({ path, bytes, rev }) => ({
+      path,
+      md5: hashBytes("md5", bytes),
+      sha256: hashBytes("sha256", bytes),
+      rev,
+      nativeHash: rev,
+      racy: false,
+    }))
+    .sort((a, b) => comparePaths(a.path, b.path));
 }

@@ -1,6 +1,6 @@
 import type { Backend } from "../../src/backends/types.ts";
 
-export type Verb = "list" | "stat" | "read" | "write" | "remove";
+export type Verb = "list" | "stat" | "read" | "write" | "remove" | "copy";
 
 /** A backend that notes each request, `verb path`, and lets a test act before one. */
 export interface SpyBackend extends Backend {
@@ -11,8 +11,8 @@ export interface SpyBackend extends Backend {
   count(verb: Verb): number;
 }
 
-/** Wraps `backend`; its optional verbs are left out. */
-export function spyBackend(backend: Backend): SpyBackend {
+/** Wraps `backend`; its optional verbs are left out, `copy` and `removeFolder` too unless asked for. */
+export function spyBackend(backend: Backend, options: { readonly copy?: boolean } = {}): SpyBackend {
   const note = async (verb: Verb, path: string): Promise<void> => {
     spy.requests.push(`${verb} ${path}`);
     await spy.before(verb, path);
@@ -43,6 +43,15 @@ export function spyBackend(backend: Backend): SpyBackend {
       await note("remove", path);
       return backend.remove(path, options);
     },
+    ...(options.copy && backend.copy
+      ? {
+          async copy(from, to, call) {
+            await note("copy", to);
+            return (backend.copy as NonNullable<Backend["copy"]>)(from, to, call);
+          },
+          ...(backend.removeFolder && { removeFolder: backend.removeFolder }),
+        }
+      : {}),
     canonicalHash: (stored) => backend.canonicalHash(stored),
     close: () => backend.close(),
   };

@@ -151,6 +151,6 @@ test("holds: only what we stored and a snapshot names", async () => {
 test("distrust: everything is stored again", async () => {
   const lab = snapshotLab();
   await lab.snapshot({ "a.md": "v1" });
-  lab.service.distrust();
+  lab.service.distrust("blobs");
   expect(await lab.reopen().service.unstored([sha256("v1")])).toEqual([sha256("v1")]);
 });

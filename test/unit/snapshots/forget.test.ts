@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { BackendError } from "../../../src/backends/errors.ts";
 import { relPath } from "../../../src/lib/path.ts";
-import { fullFolder, META_NAME, manifestPath } from "../../../src/snapshots/list.ts";
+import { fullFolder, META_NAME } from "../../../src/snapshots/full-folder.ts";
+import { manifestPath } from "../../../src/snapshots/list.ts";
 import type { ForgetOutcome } from "../../../src/snapshots/model.ts";
 import { planForget } from "../../../src/snapshots/retention.ts";
 import { openSnapshots } from "../../../src/snapshots/service.ts";

@@ -1,0 +1,103 @@
+import { callsAtOnce } from "../backends/in-flight.ts";
+import { forEachLimit } from "../lib/limits.ts";
+import { releaseMemory } from "../lib/memory.ts";
+import type { RelPath } from "../lib/path.ts";
+import type { SnapshotFacts } from "../snapshots/model.ts";
+import type { BaseEntry } from "../sync/model.ts";
+import { withAgreedBody } from "./agreed-body.ts";
+import type { RunResult } from "./model.ts";
+import type { Parts } from "./parts.ts";
+
+export interface Made {
+  readonly snapshot: RunResult["snapshot"];
+  /** What to tell the user. */
+  readonly notices: readonly string[];
+}
+
+/** What a snapshot is made for. */
+export type Wanted = Pick<SnapshotFacts, "action" | "filesChanged" | "atMs" | "tag" | "message">;
+
+const NO_COPY = "no copy of its agreed version is left; run claude-mirror sync";
+
+export function lackNotice(path: string, reason: string): string {
+  return `The snapshot lacks "${path}": ${reason}.`;
+}
+
+/**
+ * Stores what no blob holds yet and writes the manifest. An agreed version of which no copy is left anywhere (both sides
+ * have moved on and a conflict is open) cannot be in it: that is told, and no reason to be without a snapshot.
+ */
+export async function makeBlobsSnapshot(parts: Parts, wanted: Wanted): Promise<Made> {
+  const snapshots = await parts.snapshots();
+  const { config, signal } = parts.deps;
+  const { files, gone } = await agreedDigests(parts);
+  const unstored = new Set(await snapshots.unstored(files.values(), { signal }));
+  const missing = [...files].filter(([, sha256]) => unstored.has(sha256));
+  const stored = new Set<string>();
+  await forEachLimit(
+    missing,
+    callsAtOnce((await parts.backend()).can, "write", config.parallelWorkers),
+    async ([path, sha256]) => {
+      if (stored.has(sha256) || (await storeBlob(parts, { path, sha256 }))) stored.add(sha256);
+    },
+    { signal },
+  );
+  for (const [path, sha256] of missing) {
+    if (!stored.has(sha256) && files.delete(path)) gone.push(path);
+  }
+  const facts = { ...wanted, files, user: config.user, machine: config.machineName };
+  const storeAgain = async (sha256: string): Promise<void> => {
+    const path = [...files.keys()].find((one) => files.get(one) === sha256);
+    if (path !== undefined && !(await storeBlob(parts, { path, sha256 }))) gone.push(path);
+  };
+  const { timestamp } = await snapshots.create(facts, { signal, storeAgain });
+  return { snapshot: { timestamp, format: "blobs" }, notices: gone.map((path) => lackNotice(path, NO_COPY)) };
+}
+
+interface AgreedDigests {
+  readonly files: Map<RelPath, string>;
+  /** Files whose agreed version is nowhere any more. */
+  readonly gone: RelPath[];
+}
+
+/** Every agreed file with its SHA-256; those that only the Python tool has synced are read once and remembered. */
+async function agreedDigests(parts: Parts): Promise<AgreedDigests> {
+  const files = new Map<RelPath, string>();
+  const unknown: BaseEntry[] = [];
+  for (const entry of await parts.sync.agreed()) {
+    if (entry.sha256 === undefined) unknown.push(entry);
+    else files.set(entry.path, entry.sha256);
+  }
+  releaseMemory(files.size);
+  const learned = new Map<RelPath, string>();
+  const { config, signal } = parts.deps;
+  await forEachLimit(
+    unknown,
+    config.parallelWorkers,
+    async (entry) => {
+      const sha256 = await digestOf(parts, entry);
+      if (sha256 !== undefined) learned.set(entry.path, sha256);
+    },
+    { signal },
+  );
+  if (learned.size > 0) await parts.sync.learnDigests(learned);
+  for (const [path, sha256] of learned) files.set(path, sha256);
+  return { files, gone: unknown.flatMap(({ path }) => (learned.has(path) ? [] : path)) };
+}
+
+/** From the local file when it still is what was agreed, else from the remote; undefined when neither has it. */
+async function digestOf(parts: Parts, entry: BaseEntry): Promise<string | undefined> {
+  const { tools } = parts.sync;
+  const local = await tools.hashLocal(entry.path).catch(() => undefined);
+  if (local?.hash.md5 === entry.md5) return local.hash.sha256;
+  const remote = await (await parts.backend()).stat(entry.path, { signal: parts.deps.signal });
+  const hash = remote && (await tools.hashRemote(remote));
+  return hash?.md5 === entry.md5 ? hash.sha256 : undefined;
+}
+
+function storeBlob(parts: Parts, content: { readonly path: RelPath; readonly sha256: string }): Promise<boolean> {
+  const { signal } = parts.deps;
+  return withAgreedBody(parts, content, async (source) => {
+    await (await parts.snapshots()).store(source, { signal });
+  });
+}
