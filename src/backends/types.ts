@@ -90,6 +90,8 @@ export interface ListOptions extends CallOptions {
   readonly skip?: readonly RelPath[];
   /** Only what lies directly in `under`. */
   readonly shallow?: boolean;
+  /** False for a run that leaves even caches alone. */
+  readonly remember?: boolean;
   /** Called now and then with the number of files seen so far. */
   readonly onCount?: (files: number) => void;
 }

@@ -25,7 +25,7 @@ export async function listRemote(backend: Backend, options: ListRemoteOptions): 
       return listing;
     }
   }
-  const listing = await backend.list("", { ...call, skip: RESERVED_FOLDERS });
+  const listing = await backend.list("", { ...call, skip: RESERVED_FOLDERS, ...(cache ? {} : { remember: false }) });
   if (cache && listing.cursor !== undefined) writeCached(file, listing);
   return listing;
 }

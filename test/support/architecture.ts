@@ -78,6 +78,7 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
   { area: "settings/", may: ["backends/types.ts", "lib/"] },
   { area: "backends/registry.ts", may: ["backends/", "lib/"] },
   { area: "backends/wrap/", may: [...CONTRACT, "backends/module.ts", "lib/"] },
+  { area: "backends/nodes/", may: [...CONTRACT, "lib/"] },
   { area: "backends/local/", may: [...CONTRACT, "backends/module.ts", "lib/"] },
   { area: "backends/webdav/", may: [...CONTRACT, "backends/module.ts", "lib/"] },
   { area: "backends/googledrive/", may: [...CONTRACT, ...CLOUD, "lib/"] },
