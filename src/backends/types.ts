@@ -94,6 +94,11 @@ export interface ListOptions extends CallOptions {
   readonly remember?: boolean;
   /** Called now and then with the number of files seen so far. */
   readonly onCount?: (files: number) => void;
+  /**
+   * Called whenever a walk begins anew; the function that it answers is asked about every file, and one for which it
+   * says false is left out of the answer: the caller has noted all that it needs. A backend may do without.
+   */
+  readonly sift?: () => (file: RemoteFile) => boolean;
 }
 
 export interface ReadOptions extends CallOptions {

@@ -41,7 +41,7 @@ export async function settleConflicts(
     mode: request.mode,
     settle: ({ path }) => answers.get(path) ?? "skip",
   });
-  return holdMarked(parts, settled);
+  return holdMarked(parts, settled, look);
 }
 
 /** Who settles the conflicts one by one; nobody where the plan has done it already. */
@@ -156,12 +156,12 @@ interface Answered {
 async function takeAnswer(parts: Parts, { look, conflict, answer }: Answered): Promise<Strategy> {
   if (answer.kind !== "content") return answer.kind;
   const { path } = conflict;
-  const at = look.rows.findIndex((row) => row.path === path);
-  const row = look.rows[at] ?? conflict.row;
+  const at = look.rows.find(path);
+  const row = look.rows.at(at);
   const target = putMerge(parts, row, answer.bytes);
   const { hash } = await parts.sync.tools.hashLocal(path);
   const stat = fileStat(fs.statSync(target, { bigint: true }));
-  look.rows[at] = { ...row, equal: false, local: { kind: "file", changed: true, stat, hash } };
+  look.rows.set(at, { ...row, equal: false, local: { kind: "file", changed: true, stat, hash } });
   return "keep-local";
 }
 

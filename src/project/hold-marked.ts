@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { comparePaths, joinUnder, type RelPath } from "../lib/path.ts";
 import { conflictKind } from "../sync/classify.ts";
+import type { Look } from "../sync/look.ts";
 import { holdsMarkers, MARKERS } from "../sync/merge.ts";
 import type { Conflict, Held, Plan } from "../sync/model.ts";
 import type { Parts } from "./parts.ts";
@@ -12,7 +13,7 @@ const LEAST_READ = MARKERS.local.length + MARKERS.remote.length;
 const REASON = "conflict markers are left in it: finish the merge, then run again";
 
 /** Takes out of the plan what would send a file in which our conflict markers are left; a conflict stays one. */
-export function holdMarked(parts: Parts, plan: Plan): Plan {
+export function holdMarked(parts: Parts, plan: Plan, { rows }: Look): Plan {
   const marked = new Set<RelPath>();
   for (const action of plan.actions) {
     if (action.kind !== "upload" && action.kind !== "keep-both") continue;
@@ -21,7 +22,10 @@ export function holdMarked(parts: Parts, plan: Plan): Plan {
   if (marked.size === 0) return plan;
   const unsettled = plan.statuses
     .filter(({ path, status }) => status === "conflict" && marked.has(path))
-    .map(({ path, row }): Conflict => ({ path, kind: conflictKind(row), row }));
+    .map(({ path }): Conflict => {
+      const row = rows.at(rows.find(path));
+      return { path, kind: conflictKind(row), row };
+    });
   const held = [...marked].map((path): Held => ({ path, reason: REASON }));
   return {
     ...plan,

@@ -65,7 +65,7 @@ async function planRun(parts: Parts, request: RunRequest): Promise<{ readonly pl
   const { strategy } = request;
   const settle = strategy === undefined || strategy === "merge" ? {} : { settle: () => strategy };
   const plan = await parts.sync.plan(look, { mode: request.mode, ...settle });
-  return { plan: holdMarked(parts, request.replan?.(look, plan) ?? plan), look };
+  return { plan: holdMarked(parts, request.replan?.(look, plan) ?? plan, look), look };
 }
 
 function refuse(sync: SyncService, plan: Plan, look: Look, allow: ReadonlySet<GuardName>): void {

@@ -12,26 +12,27 @@ export async function projectStatus(parts: Parts, options: { readonly hashes?: b
   if (options.hashes) await hashChanged(parts, look);
   parts.sync.remember(look);
   const statuses = new Map(plan.statuses.map(({ path, status }) => [path, status]));
-  const rows = new Map(look.rows.map((row) => [row.path, row]));
   const fileOf = (row: Row): StatusFile => statusFile(row, statuses.get(row.path) ?? "in_sync");
+  const differing: StatusFile[] = [];
   let uploadBytes = 0;
   let downloadBytes = 0;
   for (const { path, status } of plan.statuses) {
-    const row = rows.get(path);
-    if ((status === "local_ahead" || status === "new_local") && row?.local.kind === "file")
+    const row = look.rows.at(look.rows.find(path));
+    differing.push(statusFile(row, status));
+    if ((status === "local_ahead" || status === "new_local") && row.local.kind === "file")
       uploadBytes += row.local.stat.size;
-    if ((status === "remote_ahead" || status === "new_remote") && row?.remote.kind === "file") {
+    if ((status === "remote_ahead" || status === "new_remote") && row.remote.kind === "file") {
       downloadBytes += row.remote.file.size;
     }
   }
   return {
     configFile: parts.deps.config.file,
     counts: plan.counts,
-    differing: plan.statuses.map(({ row }) => fileOf(rows.get(row.path) ?? row)),
+    differing,
     held: plan.held,
     notices: [...look.notices, ...troubles(parts, plan, look)],
     files: function* () {
-      for (const row of look.everything()) if (row.inScope) yield fileOf(rows.get(row.path) ?? row);
+      for (const row of look.everything()) if (row.inScope) yield fileOf(row);
     },
     uploadBytes,
     downloadBytes,
@@ -56,16 +57,19 @@ function statusFile({ path, local, remote, base }: Row, status: Status): StatusF
 
 /** Reads the local files that differ and were not read yet. One that cannot be read stays without its hash. */
 async function hashChanged({ sync, deps }: Parts, look: Look): Promise<void> {
-  const hash = async ([row, at]: readonly [Row, number]): Promise<void> => {
+  const { rows } = look;
+  const hash = async (at: number): Promise<void> => {
+    const row = rows.at(at);
     if (row.local.kind !== "file" || !row.local.changed || row.local.hash !== undefined) return;
     try {
       const read = await sync.tools.hashLocal(row.path);
       look.learned.local.set(row.path, read);
-      look.rows[at] = { ...row, local: { ...row.local, ...read } };
+      rows.set(at, { ...row, local: { ...row.local, ...read } });
     } catch (error) {
       if (!(error instanceof LocalFileError)) throw error;
     }
   };
-  const rows = look.rows.map((row, at) => [row, at] as const);
-  await forEachLimit(rows, deps.config.parallelWorkers, hash, { signal: deps.signal });
+  await forEachLimit(Array.from({ length: rows.length }).keys(), deps.config.parallelWorkers, hash, {
+    signal: deps.signal,
+  });
 }

@@ -22,15 +22,15 @@ export async function compareContents(
   tools: LookTools,
   options: CompareOptions,
 ): Promise<void> {
-  const at = new Map(look.rows.map((row, position) => [row.path, position]));
+  const { rows } = look;
   await forEachLimit(
     paths,
     options.workers,
     async (path) => {
-      const position = at.get(path);
-      const row = position === undefined ? undefined : look.rows[position];
-      if (position === undefined || row === undefined) return;
-      look.rows[position] = await compareRow(row, look, tools).catch((error: unknown) => unreadableRow(row, error));
+      const position = rows.find(path);
+      if (position < 0) return;
+      const row = rows.at(position);
+      rows.set(position, await compareRow(row, look, tools).catch((error: unknown) => unreadableRow(row, error)));
     },
     { signal: options.signal },
   );

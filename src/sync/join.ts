@@ -4,46 +4,48 @@ import { comparePaths } from "../lib/path.ts";
 import type { LocalView, ScanProblem } from "./scan.ts";
 import type { StateIndex } from "./state-index.ts";
 
-/** Where one path stands in each of the three sorted views; -1 and undefined where it is not. */
+/** Where one path stands in each of the three sorted views; -1 where it is not. */
 export interface Place {
-  readonly path: RelPath;
+  /** File of the scan. */
   readonly local: number;
+  /** Row of the index. */
   readonly row: number;
-  readonly file: RemoteFile | undefined;
+  /** Place in the listing. */
+  readonly remote: number;
 }
 
-/** Walks three sorted lists side by side and visits every path once, in order. The place is reused between visits. */
-export function joinViews(
-  {
-    view,
-    index,
-    remote,
-  }: { readonly view: LocalView; readonly index: StateIndex; readonly remote: readonly RemoteFile[] },
-  visit: (place: Place) => void,
-): void {
-  let v = 0;
-  let b = 0;
-  let r = 0;
-  let known = b < index.length ? index.pathAt(b) : undefined;
-  // One string for both, where the scan has found the row: equal ones are compared unit by unit.
-  const pathHere = () => (v >= view.length ? undefined : view.indexRow[v] === b ? known : view.pathAt(v));
-  let here = pathHere();
-  let there = remote[r]?.path;
-  for (;;) {
+export interface JoinedViews {
+  readonly view: LocalView;
+  readonly index: StateIndex;
+  readonly remote: readonly RemoteFile[];
+}
+
+/** The path that stands at a place. */
+export function pathOf({ view, index, remote }: JoinedViews, place: Place): RelPath {
+  if (place.row >= 0) return index.pathAt(place.row);
+  return place.local >= 0 ? view.pathAt(place.local) : (remote[place.remote] as RemoteFile).path;
+}
+
+/**
+ * Walks three sorted lists side by side and visits every path once, in order. No path becomes a string of its own where
+ * the scan has found the row and the listing is through.
+ */
+export function joinViews({ view, index, remote }: JoinedViews, visit: (place: Place) => void): void {
+  const { indexRow } = view;
+  let [v, b, r] = [0, 0, 0];
+  while (v < view.length || b < index.length || r < remote.length) {
+    const isOne = v < view.length && indexRow[v] === b;
+    if (isOne && r === remote.length) {
+      visit({ local: v++, row: b++, remote: -1 });
+      continue;
+    }
+    const known = b < index.length ? index.pathAt(b) : undefined;
+    const here = isOne ? known : v < view.length ? view.pathAt(v) : undefined;
+    const there = remote[r]?.path;
     let path = here;
     if (known !== path && known !== undefined && (path === undefined || known < path)) path = known;
     if (there !== path && there !== undefined && (path === undefined || there < path)) path = there;
-    if (path === undefined) return;
-    const isHere = here === path;
-    const isKnown = known === path;
-    const isThere = there === path;
-    visit({ path, local: isHere ? v : -1, row: isKnown ? b : -1, file: isThere ? remote[r] : undefined });
-    if (isKnown) known = ++b < index.length ? index.pathAt(b) : undefined;
-    if (isHere) {
-      v++;
-      here = pathHere();
-    }
-    if (isThere) there = remote[++r]?.path;
+    visit({ local: here === path ? v++ : -1, row: known === path ? b++ : -1, remote: there === path ? r++ : -1 });
   }
 }
 

@@ -14,7 +14,7 @@ export interface ListRemoteOptions extends Omit<ListOptions, "skip" | "shallow">
 
 /** Lists the project's files on the remote, in one request where the backend knows that nothing has changed. */
 export async function listRemote(backend: Backend, options: ListRemoteOptions): Promise<Listing> {
-  const { file, cache, ...call } = options;
+  const { file, cache, sift, ...call } = options;
   const known = backend.changes === undefined ? undefined : readCached(file);
   if (known?.cursor !== undefined && backend.changes !== undefined) {
     const changes = await backend.changes(known.cursor, call.signal ? { signal: call.signal } : {});
@@ -25,7 +25,14 @@ export async function listRemote(backend: Backend, options: ListRemoteOptions): 
       return listing;
     }
   }
-  const listing = await backend.list("", { ...call, skip: RESERVED_FOLDERS, ...(cache ? {} : { remember: false }) });
+  // What is to be kept must be whole.
+  const sifted = backend.changes === undefined && sift !== undefined ? { sift } : {};
+  const listing = await backend.list("", {
+    ...call,
+    ...sifted,
+    skip: RESERVED_FOLDERS,
+    ...(cache ? {} : { remember: false }),
+  });
   if (cache && listing.cursor !== undefined) writeCached(file, listing);
   return listing;
 }

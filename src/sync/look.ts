@@ -1,20 +1,23 @@
 import type { RemoteFile } from "../backends/types.ts";
-import { releaseMemory } from "../lib/memory.ts";
+import { intColumn } from "../lib/columns.ts";
+import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { Base } from "./base.ts";
 import { movedOn } from "./contents.ts";
 import type { GuardFacts } from "./guard.ts";
-import { joinViews, type Place, problemFinder } from "./join.ts";
+import { joinViews, type Place, pathOf, problemFinder } from "./join.ts";
 import type { BaseEntry, ContentHash, FileStat, Held, LocalState, RemoteState, Row } from "./model.ts";
+import { openRows, type Rows } from "./rows.ts";
 import type { LocalView } from "./scan.ts";
 import type { Scope } from "./scope.ts";
 import type { Selection } from "./select.ts";
+import { type Sieve, siftedFile } from "./sieve.ts";
 import type { LocalRecord, StateIndex } from "./state-index.ts";
 
 /** Both sides and the merge base at one moment, path by path. */
 export interface Look {
-  /** Every path that is not plainly in sync, sorted. */
-  readonly rows: Row[];
+  /** Every path that is not plainly in sync. */
+  readonly rows: Rows;
   /** Paths in sync that are not among `rows`. */
   readonly inSync: number;
   readonly facts: GuardFacts;
@@ -29,7 +32,9 @@ export interface Look {
   readonly blobsMissing: boolean;
   /** The same of snapshots. */
   readonly snapshotsMissing: boolean;
-  /** Every path that a side or the base has and `inSync` counts or `rows` holds, sorted; rows in sync are made while they are asked for. */
+  /** The paths that `inSync` counts, sorted. */
+  inSyncPaths(): Iterable<RelPath>;
+  /** Every path that `inSync` counts or `rows` holds, sorted; rows in sync are made while they are asked for. */
   everything(): Iterable<Row>;
 }
 
@@ -44,7 +49,10 @@ export interface Views {
   /** The rows of `base.index` that are looked at. */
   readonly index: StateIndex;
   readonly view: LocalView;
+  /** Sorted; without what the sieve has noted. */
   readonly remote: readonly RemoteFile[];
+  /** What the listing has of `index` in the very version that it names. */
+  readonly sieve?: Sieve;
   readonly remoteExists: boolean;
   readonly blobsMissing: boolean;
   readonly snapshotsMissing: boolean;
@@ -66,68 +74,29 @@ const ABSENT = { kind: "absent" } as const;
 
 /** Lays the views side by side and reads what stats and revs alone do not settle. */
 export async function lookAtViews(views: Views, tools: LookTools): Promise<Omit<Look, "selection" | "notices">> {
-  const { base, index, view, remote, scope, unusable } = views;
-  const problemOf = problemFinder(view.problems);
-  const unsettled: Row[] = [];
+  const { base, index, view, scope } = views;
+  const { isPlainlyInSync, isRow, build } = rowMaker(views);
+  const places = placeColumns();
   const facts = { localFiles: view.length, remoteFiles: 0, baseEntries: 0 };
   let inSync = 0;
-  const build = (place: Place): Row | undefined => {
-    const entry = place.row < 0 ? undefined : index.baseAt(place.row);
-    const inScope = place.local >= 0 || scope.includes(place.path);
-    if (!inScope && entry === undefined) return undefined;
-    const local = localState(place, entry);
-    const row: Row = {
-      path: place.path,
-      inScope,
-      local,
-      remote: remoteState(place, entry),
-      ...(entry && { base: entry }),
-    };
-    return row.base === undefined && local.kind === "absent" && row.remote.kind === "absent" ? undefined : row;
-  };
-  const localState = (place: Place, entry: BaseEntry | undefined): LocalState => {
-    if (place.local < 0) {
-      const problem = problemOf(place.path);
-      return problem === undefined ? ABSENT : { kind: "unreadable", reason: problem.reason };
-    }
-    const stat = view.statAt(place.local);
-    const clean = place.row >= 0 && view.clean[place.local] === 1;
-    const known = clean ? index.hashAt(place.row) : undefined;
-    const hash = known?.sha256 === undefined ? undefined : { md5: known.md5, sha256: known.sha256 };
-    const changed = !(clean && entry !== undefined && entry.md5 !== "" && index.localIsBase(place.row));
-    return { kind: "file", changed, stat, ...(hash && { hash }) };
-  };
-  const remoteState = ({ path, row, file }: Place, entry: BaseEntry | undefined): RemoteState => {
-    if (file === undefined) {
-      const reason = unusable.get(path);
-      return reason === undefined ? ABSENT : { kind: "unusable", reason };
-    }
-    const agreed = entry !== undefined && entry.md5 !== "" && !entry.racy;
-    return { kind: "file", changed: !(agreed && index.remoteMatches(row, file.rev, file.nativeHash)), file };
-  };
-  const isPlainlyInSync = ({ local, row, file }: Place): boolean =>
-    local >= 0 &&
-    row >= 0 &&
-    file !== undefined &&
-    view.clean[local] === 1 &&
-    index.localIsBase(row) &&
-    index.remoteMatches(row, file.rev, file.nativeHash) &&
-    !index.baseIsRacy(row);
-  joinViews({ view, index, remote }, (place) => {
+  joinViews(views, (place) => {
     if (place.row >= 0 && index.hasBase(place.row)) facts.baseEntries++;
     if (isPlainlyInSync(place)) {
       inSync++;
       facts.remoteFiles++;
-      return;
+    } else if (isRow(place)) {
+      if (isThere(views, place) && (place.local >= 0 || scope.includes(pathOf(views, place)))) facts.remoteFiles++;
+      places.push(place);
     }
-    const row = build(place);
-    if (row === undefined) return;
-    if (place.file && row.inScope) facts.remoteFiles++;
-    unsettled.push(row);
   });
-  releaseMemory(unsettled.length);
+  const rows = openRows(
+    places.length,
+    (position) => pathOf(views, places.at(position)),
+    (position) => build(places.at(position)),
+  );
   const learned: Learned = { local: new Map(), base: new Map() };
-  const rows = await settleRows(unsettled, learned, tools);
+  await settleRows(rows, learned, tools);
+  const all = (isInSync: (place: Place) => boolean) => placesOf(views, isInSync);
   return {
     rows,
     inSync,
@@ -143,43 +112,135 @@ export async function lookAtViews(views: Views, tools: LookTools): Promise<Omit<
     learned,
     blobsMissing: views.blobsMissing,
     snapshotsMissing: views.snapshotsMissing,
-    everything: () => everything({ views, rows, build, isPlainlyInSync }),
+    *inSyncPaths() {
+      const synced = all(isPlainlyInSync);
+      for (let at = 0; at < synced.length; at++) yield pathOf(views, synced.at(at));
+    },
+    *everything() {
+      const every = all((place) => isPlainlyInSync(place) || isRow(place));
+      let next = 0;
+      for (let at = 0; at < every.length; at++) {
+        const place = every.at(at);
+        yield isPlainlyInSync(place) ? build(place) : rows.at(next++);
+      }
+    },
   };
 }
 
-interface EverythingOptions {
-  readonly views: Views;
-  readonly rows: readonly Row[];
-  readonly build: (place: Place) => Row | undefined;
-  readonly isPlainlyInSync: (place: Place) => boolean;
+/** Whether the remote has a file at this place. */
+function isThere({ sieve }: Views, place: Place): boolean {
+  return place.remote >= 0 || (place.row >= 0 && sieve?.has(place.row) === true);
 }
 
-function everything({ views, rows, build, isPlainlyInSync }: EverythingOptions): Iterable<Row> {
-  const all: Row[] = [];
-  const settled = new Map(rows.map((row) => [row.path, row]));
+interface Places {
+  readonly length: number;
+  at(position: number): Place;
+  push(place: Place): void;
+}
+
+function placeColumns(): Places {
+  const [local, row, remote] = [intColumn(), intColumn(), intColumn()];
+  return {
+    get length() {
+      return local.length;
+    },
+    at: (position) => ({ local: local.at(position), row: row.at(position), remote: remote.at(position) }),
+    push(place) {
+      local.push(place.local);
+      row.push(place.row);
+      remote.push(place.remote);
+    },
+  };
+}
+
+function placesOf(views: Views, wanted: (place: Place) => boolean): Places {
+  const places = placeColumns();
   joinViews(views, (place) => {
-    const row = isPlainlyInSync(place) ? build(place) : settled.get(place.path);
-    if (row) all.push(row);
+    if (wanted(place)) places.push(place);
   });
-  return all;
+  return places;
+}
+
+interface RowMaker {
+  isPlainlyInSync(place: Place): boolean;
+  /** Whether there is anything to decide about, or to forget. */
+  isRow(place: Place): boolean;
+  build(place: Place): Row;
+}
+
+function rowMaker(views: Views): RowMaker {
+  const { index, view, remote, scope, unusable, sieve } = views;
+  const problemOf = problemFinder(view.problems);
+  const fileAt = (place: Place): RemoteFile | undefined =>
+    place.remote >= 0 ? remote[place.remote] : isThere(views, place) ? siftedFile(index, place.row) : undefined;
+  const localState = (place: Place, path: RelPath, entry: BaseEntry | undefined): LocalState => {
+    if (place.local < 0) {
+      const problem = problemOf(path);
+      return problem === undefined ? ABSENT : { kind: "unreadable", reason: problem.reason };
+    }
+    const stat = view.statAt(place.local);
+    const clean = place.row >= 0 && view.clean[place.local] === 1;
+    const known = clean ? index.hashAt(place.row) : undefined;
+    const hash = known?.sha256 === undefined ? undefined : { md5: known.md5, sha256: known.sha256 };
+    const changed = !(clean && entry !== undefined && entry.md5 !== "" && index.localIsBase(place.row));
+    return { kind: "file", changed, stat, ...(hash && { hash }) };
+  };
+  const remoteState = (place: Place, path: RelPath, entry: BaseEntry | undefined): RemoteState => {
+    const file = fileAt(place);
+    if (file === undefined) {
+      const reason = unusable.get(path);
+      return reason === undefined ? ABSENT : { kind: "unusable", reason };
+    }
+    const agreed = entry !== undefined && entry.md5 !== "" && !entry.racy;
+    return { kind: "file", changed: !(agreed && index.remoteMatches(place.row, file.rev, file.nativeHash)), file };
+  };
+  return {
+    isPlainlyInSync({ local, row, remote: at }) {
+      if (local < 0 || row < 0 || view.clean[local] !== 1 || !index.localIsBase(row)) return false;
+      if (at < 0) return sieve?.has(row) === true;
+      const { rev, nativeHash } = remote[at] as RemoteFile;
+      return index.remoteMatches(row, rev, nativeHash) && !index.baseIsRacy(row);
+    },
+    isRow(place) {
+      if (place.row >= 0 && index.hasBase(place.row)) return true;
+      if (place.local >= 0) return true;
+      const path = pathOf(views, place);
+      return scope.includes(path) && (isThere(views, place) || unusable.has(path) || problemOf(path) !== undefined);
+    },
+    build(place) {
+      const entry = place.row < 0 ? undefined : index.baseAt(place.row);
+      const path = pathOf(views, place);
+      return {
+        path,
+        inScope: place.local >= 0 || scope.includes(path),
+        local: localState(place, path, entry),
+        remote: remoteState(place, path, entry),
+        ...(entry && { base: entry }),
+      };
+    },
+  };
 }
 
 /** Reads files whose stat moved, and remote files whose rev cannot be trusted yet. */
-async function settleRows(rows: readonly Row[], learned: Learned, tools: LookTools): Promise<Row[]> {
-  const settled: Row[] = [];
-  for (const row of rows) settled.push(await settleRow(row, learned, tools));
-  return settled;
+async function settleRows(rows: Rows, learned: Learned, tools: LookTools): Promise<void> {
+  for (let at = 0; at < rows.length; at++) {
+    const row = rows.at(at);
+    if (row.base !== undefined && row.base.md5 !== "" && row.inScope) {
+      const settled = await settleRow(row, row.base, { learned, tools });
+      if (settled !== row) rows.set(at, settled);
+    }
+    if (at % MANY_ITEMS === MANY_ITEMS - 1) releaseMemory(at);
+  }
 }
 
-async function settleRow(row: Row, learned: Learned, tools: LookTools): Promise<Row> {
-  const { base, path } = row;
-  if (base === undefined || base.md5 === "" || !row.inScope) return row;
+/** The row itself where nothing had to be read. */
+async function settleRow(row: Row, base: BaseEntry, deps: SettleDeps): Promise<Row> {
   let { local, remote } = row;
-  if (local.kind === "file" && local.changed) local = await readLocal(path, local, base, { learned, tools });
+  if (local.kind === "file" && local.changed) local = await readLocal(row.path, local, base, deps);
   if (remote.kind === "file" && remote.changed && mayBeTheBase(base, remote.file)) {
-    remote = await readRacy(remote.file, base, { learned, tools }).catch(movedOn);
+    remote = await readRacy(remote.file, base, deps).catch(movedOn);
   }
-  return { ...row, local, remote };
+  return local === row.local && remote === row.remote ? row : { ...row, local, remote };
 }
 
 interface SettleDeps {
@@ -220,11 +281,10 @@ async function readRacy(file: RemoteFile, base: BaseEntry, { learned, tools }: S
   return { kind: "file", changed: false, file, sha256: hash.sha256 };
 }
 
-function foreignNames({ unusable, view }: Views, rows: readonly Row[]): Held[] {
-  const known = new Set<string>(rows.map((row) => row.path));
+function foreignNames({ unusable, view }: Views, rows: Rows): Held[] {
   const names = [...unusable].map(([path, reason]) => ({ path, reason }));
   const problems = view.problems
     .filter((problem) => !problem.quiet)
     .map(({ path, reason }) => ({ path: path || ".", reason }));
-  return [...names, ...problems].filter(({ path }) => !known.has(path));
+  return [...names, ...problems].filter(({ path }) => rows.find(path as RelPath) < 0);
 }

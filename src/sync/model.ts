@@ -156,7 +156,6 @@ export type ActionKind = Action["kind"];
 export interface PathStatus {
   readonly path: RelPath;
   readonly status: Exclude<Status, "in_sync">;
-  readonly row: Row;
 }
 
 /** What a run would do. Sorted by path within each list; serialisable; holds no handle. */

@@ -259,7 +259,7 @@ function assemble(drafts: readonly Draft[], clashes: Clashes, inSync: number, re
   for (const it of drafts) {
     const status = statusOf(it.verdict);
     if (status !== undefined) counts[status]++;
-    if (status !== undefined && status !== "in_sync") statuses.push({ path: it.row.path, status, row: it.row });
+    if (status !== undefined && status !== "in_sync") statuses.push({ path: it.row.path, status });
     if (it.conflict !== undefined && it.action === undefined) conflicts.push(it.conflict);
     if (it.reason !== undefined) held.push({ path: it.row.path, reason: it.reason });
     if (it.compare) compare.push(it.row.path);

@@ -255,9 +255,9 @@ function speaksOf({ index, remote }: Views): boolean {
 }
 
 function* seenPaths(seen: Look): Iterable<RelPath> {
-  for (const row of seen.rows) yield row.path;
+  for (let at = 0; at < seen.rows.length; at++) yield seen.rows.pathAt(at);
   for (const { path } of seen.foreign) yield path as RelPath;
-  if (seen.inSync > 0) for (const row of seen.everything()) yield row.path;
+  yield* seen.inSyncPaths();
 }
 
 /** Plans, reads what the plan says must be compared, and plans again. */
@@ -269,7 +269,7 @@ async function planLook(deps: SyncDeps, seen: Look, request: PlanRequest, tools:
     ...(can.maxFileSize === undefined ? {} : { maxFileSize: can.maxFileSize }),
     ...(selection === undefined ? {} : { only: (path: RelPath) => selection.matches(path) }),
     inScope: (path) => seen.scope.includes(path),
-    inSync: { count: seen.inSync, paths: () => inSyncPaths(seen) },
+    inSync: { count: seen.inSync, paths: () => seen.inSyncPaths() },
     localPlatform: process.platform === "win32" ? "windows" : "posix",
     ...request,
   };
@@ -284,11 +284,6 @@ async function planLook(deps: SyncDeps, seen: Look, request: PlanRequest, tools:
 
 /** One to learn whether contents are equal, one to learn both digests for a conflict copy. */
 const MOST_ROUNDS = 3;
-
-function* inSyncPaths(seen: Look): Iterable<RelPath> {
-  const open = new Set(seen.rows.map((row) => row.path));
-  for (const row of seen.everything()) if (!open.has(row.path)) yield row.path;
-}
 
 /** Files that were named one by one are not a side's whole. */
 function guardFacts({ facts, selection }: Look): Look["facts"] {

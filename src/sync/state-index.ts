@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { crc32 } from "node:zlib";
-import type { Rev } from "../backends/types.ts";
+import type { RemoteFile, Rev } from "../backends/types.ts";
 import { pythonIso } from "../lib/clock.ts";
 import type { RelPath } from "../lib/path.ts";
 import { isSystemError } from "../lib/system-error.ts";
@@ -74,6 +74,8 @@ export interface StateIndex extends IndexHeader {
   /** Whether a listed file is the version of the base entry: by rev where one is recorded, else by native hash. */
   remoteMatches(row: number, rev: string, nativeHash: string): boolean;
   baseIsRacy(row: number): boolean;
+  /** Whether the base entry says of a listed file all that the listing does, but for its time and its checksums. */
+  isWholly(row: number, file: Pick<RemoteFile, "rev" | "size" | "id" | "nativeHash">): boolean;
 }
 
 /** The part of `fs.Stats` that tells versions apart. */
@@ -174,6 +176,10 @@ function openIndex(layout: Layout, trailer: IndexTrailer): StateIndex {
     localIsBase: hashes.same,
     remoteMatches: text.remoteMatches,
     baseIsRacy: (row) => (at(flags, row) & Flag.racy) !== 0,
+    isWholly: (row, file) =>
+      (at(flags, row) & (Flag.base | Flag.rev | Flag.racy)) === (Flag.base | Flag.rev) &&
+      layout.baseSize[row] === file.size &&
+      text.saysOfRemote(row, file),
   };
 }
 
@@ -203,6 +209,7 @@ function findRow(count: number, pathAt: (row: number) => string, path: string): 
 }
 
 type TextColumns = Pick<StateIndex, "pathAt" | "isAt" | "remoteMatches"> & {
+  saysOfRemote(row: number, file: Pick<RemoteFile, "rev" | "id" | "nativeHash">): boolean;
   idAt(row: number): string;
   nativeAt(row: number): string;
   revAt(row: number): Rev | undefined;
@@ -228,17 +235,23 @@ function textColumns(layout: Layout, trailer: IndexTrailer): TextColumns {
     const start = nativeStart(row) + at(nativeLength, row);
     return text.slice(start, start + at(revLength, row)) as Rev;
   };
+  const idAt = (row: number) => {
+    const template = at(idTemplate, row);
+    if (template !== NO_TEMPLATE) return derive(trailer.idTemplates, template, pathAt(row));
+    const start = at(textStart, row) + at(pathLength, row);
+    return text.slice(start, start + at(idLength, row));
+  };
   return {
     pathAt,
     isAt: (row, path) => pathLength[row] === path.length && text.startsWith(path, textStart[row]),
     nativeAt,
     revAt,
-    idAt: (row) => {
-      const template = at(idTemplate, row);
-      if (template !== NO_TEMPLATE) return derive(trailer.idTemplates, template, pathAt(row));
-      const start = at(textStart, row) + at(pathLength, row);
-      return text.slice(start, start + at(idLength, row));
-    },
+    idAt,
+    saysOfRemote: (row, { rev, id, nativeHash }) =>
+      nativeLength[row] === nativeHash.length &&
+      text.startsWith(nativeHash, nativeStart(row)) &&
+      revAt(row) === rev &&
+      idAt(row) === id,
     remoteMatches: (row, rev, nativeHash) => {
       if ((at(flags, row) & Flag.base) === 0) return false;
       if ((at(flags, row) & Flag.rev) !== 0) return revAt(row) === rev;

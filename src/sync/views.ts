@@ -12,6 +12,7 @@ import type { Views } from "./look.ts";
 import type { FileStat, SyncEvent } from "./model.ts";
 import { type LocalView, type ScanProblem, scan } from "./scan.ts";
 import { IGNORE_FILE, type Scope } from "./scope.ts";
+import { openSieve, type Sieve } from "./sieve.ts";
 import type { StateIndex } from "./state-index.ts";
 
 export interface WholeViewsOptions {
@@ -29,9 +30,11 @@ export interface WholeViewsOptions {
 /** Looks at everything: the listing is on its way while the project folder is walked. */
 export async function wholeViews(options: WholeViewsOptions): Promise<Views> {
   const { root, scope, signal, onEvent } = options;
-  const listing = listWithEvents(options);
+  let base: Base | undefined;
+  const sieve = openSieve(() => base?.index);
+  const listing = listWithEvents(options, sieve);
   listing.catch(() => undefined);
-  const base = await options.loadBase();
+  base = await options.loadBase();
   const onCount = (files: number) => onEvent({ kind: "scan", files, done: false });
   const view = scan({ root, scope, index: base.index, onCount, signal });
   releaseMemory(view.length);
@@ -43,6 +46,7 @@ export async function wholeViews(options: WholeViewsOptions): Promise<Views> {
     index: base.index,
     view,
     remote,
+    sieve,
     remoteExists: exists,
     blobsMissing: !folders.includes(BLOBS_FOLDER),
     snapshotsMissing: !folders.includes(SNAPSHOTS_FOLDER),
@@ -51,19 +55,26 @@ export async function wholeViews(options: WholeViewsOptions): Promise<Views> {
   };
 }
 
-async function listWithEvents(options: WholeViewsOptions): Promise<Listing> {
+async function listWithEvents(options: WholeViewsOptions, sieve: Sieve): Promise<Listing> {
   const { onEvent, signal, cache } = options;
   let released = 0;
   const onCount = (files: number) => {
-    // The scan goes on meanwhile: what both leave behind would add up.
-    if (files - released >= 2 * MANY_ITEMS) {
+    // Each file leaves some kilobytes behind.
+    if (files - released >= MANY_ITEMS) {
       released = files;
       releaseMemory(files);
     }
     onEvent({ kind: "list", files, done: false });
   };
-  const listing = await listRemote(await options.backend(), { file: options.listingFile, cache, onCount, signal });
-  onEvent({ kind: "list", files: listing.files.length, done: true });
+  const sift = sieve.begin;
+  const listing = await listRemote(await options.backend(), {
+    file: options.listingFile,
+    cache,
+    onCount,
+    sift,
+    signal,
+  });
+  onEvent({ kind: "list", files: listing.files.length + sieve.count(), done: true });
   return listing;
 }
 
@@ -174,6 +185,7 @@ function onlyRows(index: StateIndex, paths: readonly RelPath[]): StateIndex {
     localIsBase: (at) => index.localIsBase(real(at)),
     remoteMatches: (at, rev, nativeHash) => index.remoteMatches(real(at), rev, nativeHash),
     baseIsRacy: (at) => index.baseIsRacy(real(at)),
+    isWholly: (at, file) => index.isWholly(real(at), file),
   };
 }
 

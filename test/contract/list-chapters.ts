@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Backend } from "../../src/backends/types.ts";
+import type { Backend, RemoteFile } from "../../src/backends/types.ts";
 import { type RelPath, relPath } from "../../src/lib/path.ts";
 import { sourceOf, textAt } from "../support/bodies.ts";
 import { create, fails, fileAt, foldersIn, namesIn, pathsOf } from "./asserts.ts";
@@ -52,6 +52,25 @@ function listing({ chapter, at }: ContractContext): void {
       for (const file of found.files) {
         expect(whole.get(file.path)).toMatchObject({ id: file.id, rev: file.rev, nativeHash: file.nativeHash });
       }
+    });
+
+    test("list: files that are sifted out are left out of the answer, each asked about once", async () => {
+      const { backend } = at();
+      await smallTree(backend);
+      const asked: string[] = [];
+      let counted = 0;
+      const sift = () => {
+        asked.length = 0;
+        return ({ path }: RemoteFile) => asked.push(path) > 0 && path.startsWith("docs/");
+      };
+      const onCount = (files: number) => {
+        counted = files;
+      };
+      const found = await backend.list("", { sift, onCount });
+      if (asked.length === 0) return; // It may do without.
+      expect(namesIn(found)).toEqual(["docs/b.md", "docs/deep/er/c.md"]);
+      expect(asked.sort()).toEqual(["a.md", "docs/b.md", "docs/deep/er/c.md", "docsish.md", "other/d.md"]);
+      expect(counted).toBe(5);
     });
 
     test("list: skipped folders are named and not walked", async () => {

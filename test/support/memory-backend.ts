@@ -98,8 +98,9 @@ function listFiles(remote: Remote, under: RelPath | "", options: ListOptions = {
     (!options.shallow || parentOf(path).length === under.length);
   const files = view.files.filter((file) => shown(file.path)).map((entry) => describe(remote, entry));
   options.onCount?.(files.length);
+  const keep = options.sift?.();
   return {
-    files,
+    files: keep === undefined ? files : files.filter(keep),
     folders: view.folders.filter(shown),
     unusable: [],
     exists,

@@ -22,10 +22,20 @@ export async function listLocal(root: LocalRoot, under: RelPath | "", options: L
   for (let tries = 1; ; tries++) {
     options.signal?.throwIfAborted();
     if (!(await startExists(root, under, attempt))) return { files: [], folders: [], unusable: [], exists: false };
-    const walk: Walk = { root, under, options, attempt, files: [], folders: [], unusable: [] };
+    const walk: Walk = {
+      root,
+      under,
+      options,
+      attempt,
+      files: [],
+      folders: [],
+      unusable: [],
+      seen: 0,
+      keep: options.sift?.(),
+    };
     if (await walkTree(walk)) {
       await requireRoot(attempt);
-      options.onCount?.(walk.files.length);
+      options.onCount?.(walk.seen);
       return { files: walk.files, folders: walk.folders, unusable: walk.unusable, exists: true };
     }
     if (tries === TRIES) {
@@ -43,6 +53,9 @@ interface Walk {
   readonly options: ListOptions;
   readonly attempt: Attempt;
   readonly files: RemoteFile[];
+  /** Files met so far, sifted ones included. */
+  seen: number;
+  readonly keep: ((file: RemoteFile) => boolean) | undefined;
   readonly folders: RelPath[];
   readonly unusable: UnusableName[];
 }
@@ -64,7 +77,7 @@ async function walkTree(walk: Walk): Promise<boolean> {
     if (entries === undefined) return false;
     const below = await walkFolder(walk, folder, entries);
     walk.folders.push(...below);
-    options.onCount?.(walk.files.length);
+    options.onCount?.(walk.seen);
     if (!options.shallow) stack.push(...below.filter((path) => !skipped.has(path)).reverse());
   }
   return true;
@@ -124,8 +137,13 @@ function noteEntry(
   const path = parseRelPath(text);
   if (path === undefined) unusable.push({ name: text, reason: "the name cannot be used on this machine" });
   else if (look === "folder") below.push(path);
-  else if (look.isFile()) walk.files.push(describe(root, path, look));
+  else if (look.isFile()) noteFile(walk, describe(root, path, look));
   else unusable.push({ name: text, reason: look.isSymbolicLink() ? "a symbolic link" : "not a regular file" });
+}
+
+function noteFile(walk: Walk, file: RemoteFile): void {
+  walk.seen++;
+  if (walk.keep?.(file) ?? true) walk.files.push(file);
 }
 
 function noteLeftover(root: LocalRoot, text: string, name: string, look: BigIntStats | "folder" | undefined): void {

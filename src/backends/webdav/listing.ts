@@ -183,6 +183,9 @@ interface WalkOptions extends ListOptions {
 
 interface Collected {
   readonly files: RemoteFile[];
+  /** Files met so far, sifted ones included. */
+  count: number;
+  readonly keep: ((file: RemoteFile) => boolean) | undefined;
   readonly folders: RelPath[];
   readonly unusable: UnusableName[];
   readonly seen: Set<string>;
@@ -209,7 +212,16 @@ export async function listFolder(
   options: WalkOptions,
 ): Promise<Listing> {
   const skip = new Set<string>(options.skip ?? []);
-  const collected: Collected = { files: [], folders: [], unusable: [], seen: new Set(), etag: undefined };
+  const keep = options.sift?.();
+  const collected: Collected = {
+    files: [],
+    count: 0,
+    keep,
+    folders: [],
+    unusable: [],
+    seen: new Set(),
+    etag: undefined,
+  };
   const walk: Walk = { connection, facts, options, skip, collected };
   const exists = await walkFrom(walk, under).catch(async (error: unknown) => {
     if (under === "" || !(error instanceof BackendError) || !BELOW_A_FILE.has(error.status ?? 0)) throw error;
@@ -285,10 +297,12 @@ async function listOne(
   if (!self.isFolder) return "missing";
   walk.collected.etag ??= self.etag === undefined ? undefined : canonicalEtag(self.etag);
   for (const { path, entry } of entries) {
-    walk.collected.files.push(remoteFile(path, entry, walk.facts, found.dateMs));
+    const file = remoteFile(path, entry, walk.facts, found.dateMs);
+    if (walk.collected.keep?.(file) ?? true) walk.collected.files.push(file);
   }
   for (const { path, entry } of temps) noteTemp(walk, path, entry, found.dateMs);
-  walk.options.onCount?.(walk.collected.files.length);
+  walk.collected.count += entries.length;
+  walk.options.onCount?.(walk.collected.count);
   return folders;
 }
 
