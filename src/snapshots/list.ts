@@ -10,7 +10,7 @@ import { META_NAME, metaPath } from "./full-folder.ts";
 import type { FullKnowledge } from "./full-known.ts";
 import type { ManifestCache } from "./manifest-cache.ts";
 import { type ParsedManifest, parseManifest, parseMeta } from "./manifest-codec.ts";
-import type { SnapshotInfo } from "./model.ts";
+import type { BlobsManifest, SnapshotInfo } from "./model.ts";
 
 /** Bytes; a manifest of a million files stays below. */
 const MAX_MANIFEST_BYTES = 512 * 1024 * 1024;
@@ -70,7 +70,13 @@ export async function listNamesToShow(
   options: SnapshotOptions = {},
 ): Promise<readonly SnapshotName[]> {
   const names = await listNames(room, options);
-  if (names.length > 0 || (await room.backend.list("", { shallow: true, ...options })).exists) return names;
+  if (names.length === 0) await requireRemoteFolder(room, options);
+  return names;
+}
+
+/** Where nothing was found: throws BackendError when the remote folder itself is missing. */
+export async function requireRemoteFolder({ backend }: SnapshotRoom, options: SnapshotOptions = {}): Promise<void> {
+  if ((await backend.list("", { shallow: true, ...options })).exists) return;
   throw new BackendError("cannot list the snapshots: the remote folder is missing", {
     class: "TRANSIENT",
     hint: "If it was moved or its disk is not mounted, bring it back; if it was never made, run claude-mirror auth.",
@@ -110,14 +116,32 @@ export async function fetchManifest(
   timestamp: string,
   options: SnapshotOptions = {},
 ): Promise<ParsedManifest> {
-  const opened = await room.backend.read(manifestPath(timestamp), options);
-  const text = await textOf(opened.body, options);
-  const parsed: ParsedManifest =
-    text === undefined ? { kind: "unreadable", reason: "it is not UTF-8 text" } : parseManifest(text, timestamp);
+  const { file, text } = await readText(room, manifestPath(timestamp), options);
+  const parsed = parseText(text, timestamp);
   if (parsed.kind === "unreadable") return parsed;
-  room.cache.put(parsed.manifest, opened.file.racy ? { ...opened.file, rev: "" } : opened.file);
+  rememberManifest(room, parsed.manifest, file);
   room.blobs.reference(parsed.manifest.files.values());
   return parsed;
+}
+
+/** Keeps a manifest as it was read from `file`. */
+export function rememberManifest({ cache }: SnapshotRoom, manifest: BlobsManifest, file: RemoteFile): void {
+  cache.put(manifest, file.racy ? { ...file, rev: "" } : file);
+}
+
+/** A small file's text, one request; undefined when it is not UTF-8. Throws as {@link fetchManifest}. */
+export async function readText(
+  room: SnapshotRoom,
+  path: RelPath,
+  options: SnapshotOptions = {},
+): Promise<{ readonly file: RemoteFile; readonly text: string | undefined }> {
+  const { file, body } = await room.backend.read(path, options);
+  return { file, text: await textOf(body, options) };
+}
+
+/** As {@link parseManifest}, of what {@link readText} read. */
+export function parseText(text: string | undefined, timestamp: string): ParsedManifest {
+  return text === undefined ? { kind: "unreadable", reason: "it is not UTF-8 text" } : parseManifest(text, timestamp);
 }
 
 /** Reads any file as a manifest, one request, and remembers nothing. Throws as {@link fetchManifest}. */
@@ -126,10 +150,8 @@ export async function readManifest(
   path: RelPath,
   options: SnapshotOptions = {},
 ): Promise<ParsedManifest> {
-  const { body } = await room.backend.read(path, options);
-  const text = await textOf(body, options);
-  if (text === undefined) return { kind: "unreadable", reason: "it is not UTF-8 text" };
-  return parseManifest(text, nameOf(path));
+  const { text } = await readText(room, path, options);
+  return parseText(text, nameOf(path));
 }
 
 /** The manifest from the cache, or else from the remote. Throws as {@link fetchManifest}. */
@@ -151,8 +173,7 @@ export async function fullInfo(
   const cached = room.cache.info(timestamp);
   if (cached) return cached;
   try {
-    const opened = await room.backend.read(metaPath(timestamp), options);
-    const text = await textOf(opened.body, options);
+    const { text } = await readText(room, metaPath(timestamp), options);
     const parsed = text === undefined ? undefined : parseMeta(text, timestamp);
     if (parsed?.kind !== "ok") return emptyInfo(timestamp, "full", parsed?.reason ?? "its marker is not UTF-8 text");
     room.cache.putFull(parsed.info);

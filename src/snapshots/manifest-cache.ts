@@ -44,6 +44,8 @@ export interface ManifestCache {
    * version (an equal size is not enough) and all of it could be used.
    */
   digests(name: string, file: RemoteFile): Iterable<string> | undefined;
+  /** Every digest that `text` names, some more than once, when it is the cached manifest byte for byte and all of it can be used. */
+  digestsIfSame(name: string, text: string): Iterable<string> | undefined;
   /** The digest of one path (undefined when the snapshot lacks it), or "unknown" when this is not in the cache. */
   digestOf(name: string, file: RemoteFile, path: RelPath): string | undefined | "unknown";
   /** `text` is the manifest as `formatManifest` spells it, where the caller has it at hand. */
@@ -95,6 +97,11 @@ export function openManifestCache(folder: string): ManifestCache {
       const found = readEntry(fileOf(name, "blobs"), file);
       if (found?.header.rev !== file.rev || found.header.info.problem !== undefined) return undefined;
       return digestsIn(found.body);
+    },
+    digestsIfSame(name, text) {
+      const header = readHeader(fileOf(name, "blobs"));
+      const isSame = header?.info.problem === undefined && header?.digest === hashBytes("sha256", text);
+      return isSame ? digestsIn(text) : undefined;
     },
     digestOf(name, file, path) {
       const found = readEntry(fileOf(name, "blobs"), file);

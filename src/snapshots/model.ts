@@ -223,3 +223,61 @@ export interface GcReport {
   readonly spared: readonly UnusedBlob[];
   readonly failed: readonly { readonly sha256: string; readonly error: string }[];
 }
+
+/** What `verify` looks at, in this order. */
+export type VerifyPhase = "manifests" | "blobs" | "full" | "files";
+
+export type FindingKind =
+  /** The bytes are not those that a name or a record says. */
+  | "corrupted"
+  /** Something needs it and it is not there. */
+  | "missing"
+  /** It was changed by somebody since it was agreed on: an ordinary difference. */
+  | "drift"
+  /** It can be read, and nothing tells what it should hold. */
+  | "unverified"
+  /** It could not be looked at. */
+  | "failed";
+
+/** One thing that is not as it should be. */
+export interface Finding {
+  /** The remote it is on. */
+  readonly place: string;
+  readonly phase: VerifyPhase;
+  readonly kind: FindingKind;
+  /** Below the root of that remote. */
+  readonly path: RelPath;
+  /** The state found, for a person. */
+  readonly detail: string;
+  /** What it should hold, where that is known. */
+  readonly sha256?: string;
+  /** The MD5 of what it should hold, where only that is known. */
+  readonly md5?: string;
+  /** Version of what is there; left out where nothing is. */
+  readonly rev?: Rev;
+  /** Snapshots that need it, oldest first. */
+  readonly snapshots?: readonly string[];
+  /** Names of files that have this content, some of them. */
+  readonly files?: readonly RelPath[];
+  /** How many things this stands for; one when left out. */
+  readonly count?: number;
+}
+
+/** What one phase came to on one remote. */
+export interface PhaseTally extends Readonly<Record<FindingKind, number>> {
+  readonly place: string;
+  readonly name: VerifyPhase;
+  readonly checked: number;
+  readonly verified: number;
+}
+
+export interface Verification {
+  readonly phases: readonly PhaseTally[];
+  readonly findings: readonly Finding[];
+}
+
+/** Told while a verification runs. */
+export type VerifyEvent =
+  | { readonly kind: "begin"; readonly items: number; readonly bytes: number }
+  | { readonly kind: "bytes"; readonly bytes: number }
+  | { readonly kind: "item" };

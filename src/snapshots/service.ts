@@ -18,8 +18,9 @@ import { openFullKnowledge } from "./full-known.ts";
 import { executeGc, type GcOptions, planGc } from "./gc.ts";
 import { fileHistory } from "./history.ts";
 import { inspectSnapshot } from "./inspect.ts";
-import { listSnapshots, type SnapshotRoom } from "./list.ts";
+import { fetchManifest, listSnapshots, type SnapshotRoom } from "./list.ts";
 import { manifestCacheFolder, openManifestCache } from "./manifest-cache.ts";
+import { formatManifest } from "./manifest-codec.ts";
 import type {
   ForgetOutcome,
   ForgetPlan,
@@ -33,9 +34,12 @@ import type {
   RestoreReport,
   RetentionPlan,
   SnapshotInfo,
+  Verification,
 } from "./model.ts";
 import { executeRestore, type RestoreOptions } from "./restore.ts";
 import { planRestore } from "./restore-plan.ts";
+import { verifySnapshots } from "./verify.ts";
+import type { VerifyOptions } from "./verify-run.ts";
 
 export interface SnapshotDeps {
   readonly backend: Backend;
@@ -88,6 +92,12 @@ export interface SnapshotService {
   /** Throws RefusedError "gc" when what is used cannot be told. */
   planGc(options: GcOptions): Promise<GcPlan>;
   gc(plan: GcPlan, options?: SnapshotOptions): Promise<GcReport>;
+  /** Reads everything and tells what is wrong; see `verifySnapshots`. */
+  verify(options: VerifyOptions): Promise<Verification>;
+  /** A manifest's text as this machine last saw it whole; undefined when it has not. */
+  knownManifest(timestamp: string): string | undefined;
+  /** A manifest's text as it is on the remote; undefined when it cannot be used whole. */
+  readManifest(timestamp: string, options?: SnapshotOptions): Promise<string | undefined>;
   /** Forgets what is known of a remote that was emptied or replaced. */
   distrust(what: "blobs" | "full snapshots"): void;
 }
@@ -127,6 +137,17 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     forget: (plan, options) => executeForget(room, plan, options),
     planGc: (options) => planGc(room, options),
     gc: (plan, options) => executeGc(room, plan, options),
+    verify: (options) => verifySnapshots(room, options),
+    knownManifest(timestamp) {
+      const manifest = room.cache.manifest(timestamp);
+      return manifest === undefined || manifest.problem !== undefined ? undefined : formatManifest(manifest);
+    },
+    async readManifest(timestamp, options) {
+      const parsed = await fetchManifest(room, timestamp, options);
+      return parsed.kind === "ok" && parsed.manifest.problem === undefined
+        ? formatManifest(parsed.manifest)
+        : undefined;
+    },
     distrust: (what) => (what === "blobs" ? room.blobs.distrust() : room.full.retain(new Set())),
   };
 }
