@@ -74,6 +74,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Delete stored contents that no snapshot needs any more",
     load: async () => (await import("./commands/gc.ts")).gcCommand,
   },
+  verify: {
+    summary: "Read everything that is kept on the remote and find what is damaged",
+    load: async () => (await import("./commands/verify.ts")).verifyCommand,
+  },
   log: {
     summary: "Show who changed what and when, on all machines",
     load: async () => (await import("./commands/log.ts")).logCommand,

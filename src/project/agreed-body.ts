@@ -1,9 +1,7 @@
-import * as fs from "node:fs";
 import { joinUnder, type RelPath } from "../lib/path.ts";
-import { localContent } from "../sync/local-content.ts";
-import { fileStat } from "../sync/local-file.ts";
 import type { ContentHash } from "../sync/model.ts";
 import type { KnownSource } from "../sync/run-context.ts";
+import { fileContent, withLocalCopy } from "./content.ts";
 import type { Parts } from "./parts.ts";
 
 /** An agreed content by a digest of it. */
@@ -26,32 +24,24 @@ export async function withAgreedBody(
   const { path } = content;
   const { signal } = parts.deps;
   const local = await parts.sync.tools.hashLocal(path).catch(() => undefined);
-  if (local && isIt(local.hash, content)) return useFile(parts, content, joinUnder(parts.root, path), use);
+  if (local && isIt(local.hash, content)) {
+    return useBody(await fileContent(joinUnder(parts.root, path), path, signal), content, use);
+  }
   const backend = await parts.backend();
   const remote = await backend.stat(path, { signal });
   if (remote === undefined) return false;
   const note = { path, reason: "copy of the remote version, on its way into a snapshot" };
   const { body } = await backend.read(path, { expect: remote.rev, signal });
-  const kept = await parts.trash.putBytes(body, note, { signal });
-  try {
-    return await useFile(parts, content, parts.trash.contentOf(kept), use);
-  } finally {
-    parts.trash.discard(kept);
-  }
+  return withLocalCopy(parts, body, note, (found) => useBody(found, content, use));
 }
 
-async function useFile(
-  parts: Parts,
+async function useBody(
+  found: KnownSource,
   content: AgreedContent,
-  absolute: string,
   use: (source: KnownSource) => Promise<void>,
 ): Promise<boolean> {
-  const { signal } = parts.deps;
-  const planned = fileStat(fs.statSync(absolute, { bigint: true }));
-  const options = { planned, onProgress: () => undefined, signal };
-  const { source, hash } = await localContent(absolute, content.path, options);
-  if (!isIt(hash, content)) return false;
-  await use(source);
+  if (!isIt(found, content)) return false;
+  await use(found);
   return true;
 }
 

@@ -1,6 +1,6 @@
 import type { LogEvent } from "../activity/model.ts";
 import type { GuardLevel } from "../backends/types.ts";
-import type { SnapshotFormat } from "../snapshots/model.ts";
+import type { Finding, SnapshotFormat, Verification } from "../snapshots/model.ts";
 import type { ActionKind, ConflictKind, Held, ItemError, Status } from "../sync/model.ts";
 
 export type RunCommand = "push" | "pull" | "sync" | "delete";
@@ -147,4 +147,25 @@ export interface ConflictEnvelope {
 export interface ConflictView {
   readonly envelope: ConflictEnvelope;
   readonly merge: { readonly kind: "clean" | "conflict"; readonly text: string };
+}
+
+/** One thing that `verify --repair` is about. */
+export interface Repair {
+  readonly finding: Finding;
+  /** `planned`: a dry run. `none`: nothing that can be reached holds the right bytes. `same`: it was right again by then. */
+  readonly status: "planned" | "repaired" | "same" | "failed" | "none";
+  /** Where the right bytes were found, for a person. */
+  readonly from?: string;
+  readonly error?: string;
+}
+
+/** What `verify` found. */
+export interface VerifyResult extends Verification {
+  /** Milliseconds since 1970. */
+  readonly checkedAtMs: number;
+  /** One for each damage, with `--repair`. */
+  readonly repairs?: readonly Repair[];
+  /** What is corrupted or missing and was not repaired. */
+  readonly left: readonly Finding[];
+  readonly dryRun: boolean;
 }

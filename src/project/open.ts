@@ -24,6 +24,7 @@ import {
 import { type RunRequest, runTransfer } from "./run.ts";
 import type { Project, ProjectDeps } from "./service.ts";
 import { projectStatus } from "./status.ts";
+import { verifyProject } from "./verify.ts";
 
 /** Opens one project. Nothing is read or asked until it is needed. Throws UsageError when its folder is missing. */
 export function openProject(deps: ProjectDeps): Project {
@@ -58,6 +59,7 @@ export function openProject(deps: ProjectDeps): Project {
     forget: (plan) => forgetSnapshots(parts, plan),
     planGc: ({ graceMs }) => planCollection(parts, graceMs),
     gc: (plan) => collectGarbage(parts, plan),
+    verify: (request) => verifyProject(parts, request),
     log: (limit) => readActivity(parts, limit),
     close: async () => parts.close(),
   };

@@ -25,6 +25,7 @@ import type {
   LogResult,
   RunResult,
   StatusResult,
+  VerifyResult,
 } from "./model.ts";
 
 /** What a project is made of; `app.ts` puts it together. */
@@ -95,6 +96,17 @@ export interface PruneRequest {
   readonly includeTagged: boolean;
 }
 
+export interface VerifyRequest {
+  /** One remote only: its type or its config's name. */
+  readonly backend?: string;
+  /** Live files. */
+  readonly files: boolean;
+  /** Snapshots of both formats and stored contents. */
+  readonly snapshots: boolean;
+  /** `plan` only tells what could be repaired from where. */
+  readonly repair?: "plan" | "do";
+}
+
 /** The use cases of one project. Each throws typed errors; `cli/exit.ts` knows them. */
 export interface Project {
   readonly config: ProjectConfig;
@@ -126,6 +138,8 @@ export interface Project {
   /** Throws RefusedError "gc" when it cannot be told which blobs are used. */
   planGc(options: { readonly graceMs: number }): Promise<GcPlan>;
   gc(plan: GcPlan): Promise<GcReport>;
+  /** Reads all that is kept on the remotes. Throws BackendError where one cannot be read at all. */
+  verify(request: VerifyRequest): Promise<VerifyResult>;
   log(limit: number): Promise<LogResult>;
   close(): Promise<void>;
 }

@@ -241,5 +241,5 @@ export type SyncEvent =
   | { readonly kind: "list"; readonly files: number; readonly done: boolean }
   | { readonly kind: "begin"; readonly items: number; readonly bytes: number }
   | { readonly kind: "bytes"; readonly bytes: number }
-  | { readonly kind: "item"; readonly outcome: ItemOutcome }
+  | { readonly kind: "item"; readonly outcome?: ItemOutcome }
   | { readonly kind: "notice"; readonly message: string };

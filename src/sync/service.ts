@@ -77,6 +77,8 @@ export interface SyncService {
   agreed(): Promise<Iterable<BaseEntry>>;
   /** Adds the SHA-256 of agreed contents that were known by their MD5 alone. */
   learnDigests(digests: ReadonlyMap<RelPath, string>): Promise<void>;
+  /** The agreed contents of these remote files are under other versions now. Needs the project's lock. */
+  recordVersions(files: Iterable<RemoteFile>): Promise<void>;
   /** Keeps what looking found out, where that saves work next time. */
   remember(look: Look): void;
 }
@@ -186,6 +188,16 @@ export function openSync(deps: SyncDeps): SyncService {
         if (entry) learned.base.set(path, { ...entry, sha256 });
       }
       rememberLook({ ...recording(base, learned), confirmed: new Map(), local: new Map() });
+    },
+    async recordVersions(moved) {
+      const base = await load(true);
+      const confirmed = new Map<RelPath, BaseEntry>();
+      for (const { path, id, nativeHash, rev, racy } of moved) {
+        const row = base.index.find(path);
+        const entry = row < 0 ? undefined : base.index.baseAt(row);
+        if (entry) confirmed.set(path, { ...entry, remoteId: id, nativeHash, rev, racy });
+      }
+      if (confirmed.size > 0) recordRun({ ...recording(base, nothingLearned()), confirmed, local: new Map() });
     },
     remember(seen) {
       if (seen.learned.local.size + seen.learned.base.size === 0 || seen.base.manifest === "foreign") return;

@@ -114,6 +114,17 @@ function interop(kind: RemoteKind, each: Case): void {
     if (each.version === "0.5.70") expect(rows[0]).toMatchObject({ tag: "v1", message: "first good state" });
   });
 
+  test("verify: every snapshot, content and agreed file is whole, and nothing is written", async () => {
+    const before = filesBelow(place.folder);
+    const { json } = await ok("verify", "--strict");
+    expect(json).toMatchObject({ drift: [], corrupted: [], missing: [], unverified: [], failed: [] });
+    const checked = Object.fromEntries(json.phases.map((phase) => [phase.name, phase.verified]));
+    expect(checked["manifests"]).toBe(each.labels.filter((label) => label !== "?").length);
+    expect(checked["files"]).toBe(inScope().length);
+    expect(Number(checked["full"]) > 0).toBe(each.labels.includes("?"));
+    expect(filesBelow(place.folder)).toEqual(before);
+  });
+
   test("restore: every snapshot comes back byte for byte", async () => {
     for (const timestamp of each.snapshots) {
       const output = join(machine.home, `restored ${timestamp}`);

@@ -23,8 +23,14 @@ export interface Run {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
 }
 
+interface VerifyItem {
+  readonly backend: string;
+  readonly path: string;
+  readonly files?: readonly string[];
+}
+
 /** What the commands answer with `--json`; each has some of these. */
-export interface Answer {
+interface Answer {
   readonly summary: Readonly<Record<string, number>>;
   readonly files: readonly Readonly<Record<string, string | null>>[];
   readonly planned: readonly { readonly path: string; readonly action: string }[];
@@ -42,6 +48,10 @@ export interface Answer {
   readonly snapshot: { readonly timestamp: string } | null;
   readonly versions: readonly { readonly timestamp: string; readonly version: string; readonly hash: string }[];
   readonly items: readonly { readonly id: string; readonly path: string }[];
+  readonly phases: readonly Readonly<Record<"backend" | "name" | "checked" | "verified", unknown>>[];
+  readonly corrupted: readonly VerifyItem[];
+  readonly missing: readonly VerifyItem[];
+  readonly repair: Readonly<Record<"planned" | "repaired" | "failed" | "no_source", readonly VerifyItem[]>>;
 }
 
 /** Somebody's computer: a HOME of its own with one project in it, and the compiled program with an empty environment. */

@@ -1,0 +1,67 @@
+import { hashSet } from "../snapshots/hash-set.ts";
+import type { Finding, Verification, VerifyEvent } from "../snapshots/model.ts";
+import { joinVerifications } from "../snapshots/tally.ts";
+import type { Repair, VerifyResult } from "./model.ts";
+import type { Parts } from "./parts.ts";
+import { openPlaces } from "./place.ts";
+import { repairAll } from "./repair.ts";
+import { contentFinder, type SeenContents } from "./repair-source.ts";
+import type { VerifyRequest } from "./service.ts";
+import { verifyFiles } from "./verify-files.ts";
+
+/**
+ * Reads all that is kept on every remote and tells what is not as it should be; with `repair` puts the right bytes where they
+ * are wanted, from wherever they still are.
+ */
+export async function verifyProject(parts: Parts, request: VerifyRequest): Promise<VerifyResult> {
+  const checkedAtMs = parts.deps.clock.now();
+  const places = await openPlaces(parts, request.backend);
+  const seen: SeenContents = new Map();
+  const done: Verification[] = [];
+  if (request.snapshots) {
+    const agreed = await agreedContents(parts);
+    const wanted = new Set<string>();
+    for (const { name, snapshots } of places) {
+      const verification = await snapshots.verify({
+        place: name,
+        signal: parts.deps.signal,
+        isKnown: (sha256) => agreed.has(sha256),
+        onEvent: (event) => tell(parts, event),
+        onContent: (sha256, file) => seen.set(sha256, { place: name, path: file.path }),
+      });
+      for (const { sha256 } of verification.findings) if (sha256 !== undefined) wanted.add(sha256);
+      for (const sha256 of seen.keys()) if (!wanted.has(sha256)) seen.delete(sha256);
+      done.push(verification);
+    }
+  }
+  const [primary] = places;
+  if (request.files) done.push(await verifyFiles(parts, primary, await parts.sync.look({ files: [], cache: false })));
+  const found = joinVerifications(done);
+  const damages = found.findings.filter(isDamage);
+  if (request.repair === undefined) return { ...found, checkedAtMs, left: damages, dryRun: false };
+  const dryRun = request.repair === "plan";
+  const finder = contentFinder(parts, { places: await openPlaces(parts), seen });
+  const repairs = await repairAll(parts, damages, { finder, dryRun });
+  const healed = new Set(repairs.filter(isHealed).map(({ finding }) => finding));
+  return { ...found, checkedAtMs, repairs, left: damages.filter((finding) => !healed.has(finding)), dryRun };
+}
+
+/** Something is lost or wrong, as opposed to changed, unknown or out of reach. */
+function isDamage({ kind }: Finding): boolean {
+  return kind === "corrupted" || kind === "missing";
+}
+
+function isHealed({ status }: Repair): boolean {
+  return status === "repaired" || status === "same";
+}
+
+/** Digests that our records name. */
+async function agreedContents(parts: Parts): Promise<{ has(sha256: string): boolean }> {
+  const contents = hashSet();
+  for (const { sha256 } of await parts.sync.agreed()) if (sha256 !== undefined) contents.add(sha256);
+  return contents;
+}
+
+function tell({ deps }: Parts, event: VerifyEvent): void {
+  deps.onEvent(event);
+}
