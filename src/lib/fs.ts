@@ -8,13 +8,36 @@ import { isSystemError } from "./system-error.ts";
 /** Temporary files of ours begin so; sync never sees them and the next run removes old ones. */
 export const TEMP_PREFIX = ".claude_mirror_tmp_";
 
+/** In the names of temporary files that wait for a later process to go on with them (see `part-file.ts`). */
+const PART_INFIX = "-part-";
+
+/** The name of such a file of this process; `place` and `what` are hex. */
+export function partName(place: string, what: string): string {
+  return `${TEMP_PREFIX}${processTag()}${partSuffix(place, what)}`;
+}
+
+/** What the names of all processes for the same part end in; without `what`, what is in all parts for that place. */
+export function partSuffix(place: string, what = ""): string {
+  return `${PART_INFIX}${place}-${what}`;
+}
+
+/** True for the name of such a file, or of what belongs to one. */
+export function isPartName(name: string): boolean {
+  return name.startsWith(TEMP_PREFIX) && name.includes(PART_INFIX);
+}
+
 /** A name for a temporary file next to `target`, on the same file system so that a rename is atomic. */
 export function tempPathFor(target: string): string {
   return join(dirname(target), `${TEMP_PREFIX}${processTag()}-${randomBytes(6).toString("hex")}`);
 }
 
-/** True for the name of a temporary file whose process ran on this machine and has ended. */
+/** True for the name of a temporary file that nobody needs: its process ran on this machine and has ended. */
 export function isAbandonedTemp(name: string): boolean {
+  return isOrphan(name) && !isPartName(name);
+}
+
+/** True for the name of a temporary file, a part included, whose process ran on this machine and has ended. */
+export function isOrphan(name: string): boolean {
   return name.startsWith(TEMP_PREFIX) && hasEnded(name.slice(TEMP_PREFIX.length));
 }
 

@@ -3,6 +3,7 @@ import type { Backend } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import { parentOf, type RelPath } from "../lib/path.ts";
+import type { ResumedFiles } from "../lib/resumed-file.ts";
 import { learnRevs } from "./closing.ts";
 import { cleanTemps, download } from "./download.ts";
 import { describeItemError } from "./item-error.ts";
@@ -30,6 +31,7 @@ export interface ExecuteOptions extends ExecuteHooks {
   readonly backend: Backend;
   readonly journal: Journal;
   readonly trash: Trash;
+  readonly resumed?: ResumedFiles;
   readonly clock: Clock;
   /** "journal": what is confirmed is in the journal alone, `confirmed` stays empty. */
   readonly confirmedIn?: "journal";
@@ -56,6 +58,7 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<Exec
   const run = beginRun(options);
   options.onEvent?.({ kind: "begin", items: plan.actions.length, bytes: plannedBytes(plan.actions) });
   cleanTemps(options.root, foldersWrittenTo(plan.actions));
+  options.resumed?.tidy();
   for (const phase of phasesOf(plan.actions)) await runPhase(phase, run);
   await closeRun(run);
   await options.journal.flush();
@@ -80,7 +83,7 @@ function beginRun(options: ExecuteOptions): Run {
   const base = new Map<RelPath, BaseEntry | undefined>();
   const local = new Map<RelPath, LocalFact>();
   const sent = new Map<RelPath, SentFile>();
-  const { heldBySnapshot, beforeUpload } = options;
+  const { heldBySnapshot, beforeUpload, resumed } = options;
   return {
     options,
     ...callOptions(options),
@@ -88,6 +91,7 @@ function beginRun(options: ExecuteOptions): Run {
     root: openRoot(options.root),
     backend: options.backend,
     trash: options.trash,
+    ...(resumed === undefined ? {} : { resumed }),
     clock: options.clock,
     heldBySnapshot: async (sha256) => sha256 !== undefined && ((await heldBySnapshot?.(sha256)) ?? false),
     syncFolder: folderSyncer(),

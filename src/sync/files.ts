@@ -11,6 +11,7 @@ export interface SyncFiles {
   readonly journal: string;
   readonly marker: string;
   readonly listing: string;
+  readonly parts: string;
 }
 
 /** `root` and `stateFolder` are absolute. */
@@ -23,5 +24,6 @@ export function syncFiles(root: string, stateFolder: string): SyncFiles {
     journal: join(stateFolder, "journal.jsonl"),
     marker: join(stateFolder, "run.json"),
     listing: join(stateFolder, "listing.json"),
+    parts: join(stateFolder, "parts.jsonl"),
   };
 }

@@ -3,6 +3,7 @@ import type { Backend, RemoteFile, Source } from "../backends/types.ts";
 import { type Clock, pythonIso } from "../lib/clock.ts";
 import type { HashKind } from "../lib/hash.ts";
 import type { RelPath } from "../lib/path.ts";
+import type { ResumedFiles } from "../lib/resumed-file.ts";
 import type { JournalRecord, SentFile } from "./journal.ts";
 import { asLocalError, type LocalRoot } from "./local-file.ts";
 import type { BaseEntry, ContentHash } from "./model.ts";
@@ -22,6 +23,8 @@ export interface RunContext {
   readonly root: LocalRoot;
   readonly backend: Backend;
   readonly trash: Trash;
+  /** Where large downloads go on that broke off before; they begin anew without it. */
+  readonly resumed?: ResumedFiles;
   readonly clock: Clock;
   readonly signal?: AbortSignal;
   readonly beforeUpload?: BeforeUpload;

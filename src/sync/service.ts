@@ -3,6 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import { UsageError } from "../lib/errors.ts";
 import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import { parentOf, type RelPath } from "../lib/path.ts";
+import { createResumedFiles } from "../lib/resumed-file.ts";
 import { type Base, loadBase } from "./base.ts";
 import { compareContents } from "./compare.ts";
 import { readThrough, remoteHash } from "./contents.ts";
@@ -88,6 +89,7 @@ export function openSync(deps: SyncDeps): SyncService {
   const files = syncFiles(deps.root, deps.stateFolder);
   const scope = compileScope({ ...deps, ...readIgnoreFile(deps.root) });
   const startedMs = deps.clock.now();
+  const resumed = createResumedFiles({ notes: files.parts, scope: deps.stateFolder, clock: deps.clock });
   /** Digests of remote files that were read while they were looked up. */
   const read = new Map<RelPath, (rev: Rev) => ContentHash | undefined>();
   const lookByReading = async (path: RelPath) => {
@@ -150,6 +152,7 @@ export function openSync(deps: SyncDeps): SyncService {
           onEvent,
           backend: await deps.backend(),
           journal,
+          resumed,
           confirmedIn: "journal",
         });
         return { items: done.items, interrupted: done.interrupted, notices };

@@ -13,10 +13,14 @@ import {
 import { join } from "node:path";
 import { BackendError } from "../../../src/backends/errors.ts";
 import type { Opened } from "../../../src/backends/types.ts";
+import { systemClock } from "../../../src/lib/clock.ts";
 import { TEMP_PREFIX } from "../../../src/lib/fs.ts";
 import { hashBytes } from "../../../src/lib/hash.ts";
+import { createResumedFiles } from "../../../src/lib/resumed-file.ts";
+import type { SyncEvent } from "../../../src/sync/model.ts";
 import { failingSource, streamOf, utf8 } from "../../support/bodies.ts";
 import { downloadAction, executorLab, pathOf, withVerbs } from "../../support/executor-lab.ts";
+import { seededRandom } from "../../support/random.ts";
 import { tempFolder } from "../../support/temp.ts";
 
 const a = pathOf("a.md");
@@ -308,4 +312,88 @@ test("download: a folder that is needed where a file is names what is in the way
   expect(done.items[0]?.error?.class).toBe("LOCAL");
   expect(done.items[0]?.error?.message).toContain('"a.md": a file of that name is in the way');
   expect(lab.read("a.md")).toBe("mine");
+});
+
+/** A backend whose next read breaks off after so many bytes; tells where reads began. */
+function breakingOff(lab: ReturnType<typeof executorLab>, bytes: number, error: Error) {
+  const begun: number[] = [];
+  let broken = false;
+  const backend = withVerbs(lab.backend, {
+    async read(path, options): Promise<Opened> {
+      begun.push(options?.from ?? 0);
+      const opened = await lab.backend.read(path, options);
+      if (broken) return opened;
+      broken = true;
+      let left = bytes;
+      const cut = new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, controller) {
+          if (left <= 0) throw error;
+          left -= chunk.length;
+          controller.enqueue(chunk);
+        },
+      });
+      return { ...opened, body: opened.body.pipeThrough(cut) };
+    },
+  });
+  return { backend, begun };
+}
+
+function resumedIn(lab: ReturnType<typeof executorLab>) {
+  return createResumedFiles({ notes: join(tempFolder("state"), "parts.jsonl"), scope: lab.root, clock: systemClock });
+}
+
+const LARGE = seededRandom(9).bytes(12 * 1024 * 1024);
+
+test("download: a large body that breaks off goes on in the next try", async () => {
+  const lab = executorLab();
+  const remote = await lab.put("a.md", LARGE);
+  const { backend, begun } = breakingOff(lab, LARGE.length / 2, new Error("ECONNRESET"));
+  const done = await lab.run([downloadAction(remote)], { backend, resumed: resumedIn(lab) });
+  expect(done.items[0]?.status).toBe("done");
+  expect(begun).toHaveLength(2);
+  expect(LARGE.length - (begun[1] ?? 0)).toBeLessThanOrEqual(0.55 * LARGE.length);
+  expect(done.confirmed.base.get(a)?.sha256).toBe(hashBytes("sha256", LARGE));
+  expect(lab.names()).toEqual(["a.md"]);
+});
+
+test("download: a large body that an interrupt broke off goes on in the next run, of this version only", async () => {
+  for (const version of ["same", "other"]) {
+    const lab = executorLab();
+    const resumed = resumedIn(lab);
+    const control = new AbortController();
+    const remote = await lab.put("a.md", LARGE);
+    const { backend, begun } = breakingOff(lab, LARGE.length / 2, new Error("unused"));
+    let moved = 0;
+    const onEvent = (event: SyncEvent) => {
+      if (event.kind === "bytes") moved += event.bytes;
+      if (moved > LARGE.length / 3) control.abort();
+    };
+    await lab.run([downloadAction(remote)], { backend, resumed, onEvent, signal: control.signal });
+    expect(lab.names().filter((name) => name.includes("-part-"))).toHaveLength(2);
+    const now = version === "same" ? remote : await lab.put("a.md", Uint8Array.from(LARGE).reverse());
+    const done = await lab.run([downloadAction(now)], { backend, resumed });
+    expect(done.items[0]?.status).toBe("done");
+    const expected = version === "same" ? LARGE : Uint8Array.from(LARGE).reverse();
+    expect(done.confirmed.base.get(a)?.sha256).toBe(hashBytes("sha256", expected));
+    expect((begun.at(-1) ?? 0) > LARGE.length / 4).toBe(version === "same");
+    expect(lab.names().filter((name) => name !== "a.md")).toEqual([]);
+  }
+});
+
+test("download: a part whose rest does not fit its checksum is not gone on with again", async () => {
+  const lab = executorLab({ checksums: ["sha256"] });
+  const remote = await lab.put("a.md", LARGE);
+  const { backend, begun } = breakingOff(lab, LARGE.length / 2, new Error("ECONNRESET"));
+  let reads = 0;
+  const lying = withVerbs(backend, {
+    async read(path, options): Promise<Opened> {
+      const opened = await backend.read(path, options);
+      return ++reads === 2
+        ? { ...opened, body: streamOf(new Uint8Array(LARGE.length - (options?.from ?? 0))) }
+        : opened;
+    },
+  });
+  const done = await lab.run([downloadAction(remote)], { backend: lying, resumed: resumedIn(lab) });
+  expect(done.items[0]?.status).toBe("done");
+  expect(begun.map((from) => from > 0)).toEqual([false, true, false]);
 });
