@@ -211,6 +211,12 @@ export interface Backend {
    */
   removeFolder?(path: RelPath, options?: CallOptions): Promise<void>;
   changes?(cursor: string, options?: CallOptions): Promise<Changes>;
+  /**
+   * Waits until `path` may have changed since the last call (the first one: since it began), or for as long as the
+   * service lets anybody wait; then it is `quiet`. A hint: what happened is for `stat` or `changes` to say, and where
+   * nothing is told for long, looking tells. One call at a time. Only where the remote tells by itself.
+   */
+  waitForChange?(path: RelPath, options?: CallOptions): Promise<"changed" | "quiet">;
   /** The canonical form of a `synced_remote_hash` found in a shared manifest, to compare with `nativeHash`. */
   canonicalHash(stored: string): string;
   close(): Promise<void>;

@@ -1,6 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Backend, Capabilities } from "../../src/backends/types.ts";
 import { bodyChapters } from "./body-chapters.ts";
+import { followChapters } from "./follow-chapters.ts";
 import { guardChapters } from "./guard-chapters.ts";
 import { listChapters } from "./list-chapters.ts";
 import { raceChapters } from "./race-chapters.ts";
@@ -31,6 +32,7 @@ export type Chapter =
   | "move"
   | "clash"
   | "changes"
+  | "follow"
   | "vanished root"
   | "races"
   | "abort"
@@ -50,6 +52,7 @@ export interface ContractContext {
     readonly copy: boolean;
     readonly move: boolean;
     readonly changes: boolean;
+    readonly waitForChange: boolean;
     readonly removeFolder: boolean;
     readonly removeRoot: boolean;
   };
@@ -70,6 +73,7 @@ export async function contractSuite(name: string, setup: ContractSetup): Promise
     copy: backend.copy !== undefined,
     move: backend.move !== undefined,
     changes: backend.changes !== undefined,
+    waitForChange: backend.waitForChange !== undefined,
     removeFolder: backend.removeFolder !== undefined,
     removeRoot: probe.removeRoot !== undefined,
   };
@@ -104,5 +108,6 @@ export async function contractSuite(name: string, setup: ContractSetup): Promise
     bodyChapters(context);
     guardChapters(context);
     raceChapters(context);
+    followChapters(context);
   });
 }

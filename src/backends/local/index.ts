@@ -7,6 +7,7 @@ import type { Backend, Capabilities } from "../types.ts";
 import { copyLocal, moveLocal } from "./copy.ts";
 import { attempting, codeOf } from "./errors.ts";
 import { type FileSystem, lookAtFileSystem, probeCaseSensitivity } from "./file-system.ts";
+import { openFollower } from "./follow.ts";
 import { readLocal } from "./read.ts";
 import { removeFolderLocal } from "./remove-folder.ts";
 import { attemptOn, describe, findFile, type LocalRoot, requireRoot, syncFolder, unlessMissing } from "./root.ts";
@@ -53,6 +54,7 @@ export async function openLocal(options: LocalOptions): Promise<Backend> {
     leftovers: new Set(),
     tidied: new Set(),
   };
+  const follower = openFollower(root);
   return {
     kind: "local",
     can: capabilities(fileSystem),
@@ -68,8 +70,9 @@ export async function openLocal(options: LocalOptions): Promise<Backend> {
     copy: (from, to, copy) => copyLocal(root, from, to, copy),
     move: (from, to, copy) => moveLocal(root, from, to, copy),
     removeFolder: (path, call) => removeFolderLocal(root, path, call),
+    waitForChange: (path, call) => follower.wait(path, call?.signal),
     canonicalHash: (stored) => stored,
-    close: async () => {},
+    close: async () => follower.close(),
   };
 }
 

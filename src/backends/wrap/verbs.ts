@@ -34,7 +34,7 @@ export function changesRemote(verb: Verb): boolean {
 
 /** The same backend with `around` called for every verb. Verbs that it does not have stay absent. */
 export function aroundVerbs(backend: Backend, around: Around): Backend {
-  const { edit, copy, move, removeFolder, changes } = backend;
+  const { edit, copy, move, removeFolder, changes, waitForChange } = backend;
   return {
     kind: backend.kind,
     can: backend.can,
@@ -69,6 +69,8 @@ export function aroundVerbs(backend: Backend, around: Around): Backend {
       changes: (cursor, options) =>
         around({ verb: "changes", path: "", signal: options?.signal }, () => changes.call(backend, cursor, options)),
     }),
+    // Waiting is no work: it takes no place among the calls, and whoever waits decides what follows a failure.
+    ...(waitForChange && { waitForChange: (path, options) => waitForChange.call(backend, path, options) }),
     canonicalHash: (stored) => backend.canonicalHash(stored),
     close: () => backend.close(),
   };
