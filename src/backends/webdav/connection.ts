@@ -5,9 +5,10 @@ import { parseHttpDate } from "../../lib/http.ts";
 import type { HttpBody, HttpClient } from "../../lib/http-client.ts";
 import type { HttpResponse } from "../../lib/http-response.ts";
 import { BackendError } from "../errors.ts";
+import { fromSource } from "../http-trouble.ts";
 import type { Secret } from "../module.ts";
 import type { DavRoot } from "./dav-path.ts";
-import { type Attempted, fromSource, fromStatus, fromThrown } from "./errors.ts";
+import { type Attempted, fromStatus, fromThrown } from "./errors.ts";
 import { type AuthScheme, chooseScheme, digestChallenge } from "./sign-in.ts";
 
 export interface DavRequest {
