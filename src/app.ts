@@ -1,18 +1,24 @@
 import { join } from "node:path";
 import { type Batch, peekNotices, type Taken, takeNotices } from "./activity/inbox.ts";
 import { hasNotices } from "./activity/inbox-files.ts";
+import type { Backend } from "./backends/types.ts";
+import { breakCalls } from "./backends/wrap/breaker.ts";
 import { wrapBackend } from "./backends/wrap/stack.ts";
 import { configDir, stateDir } from "./lib/dirs.ts";
+import { UsageError } from "./lib/errors.ts";
 import { randomFraction } from "./lib/random.ts";
 import { conflictFolder, notesFolder } from "./project/envelope-store.ts";
+import type { MirrorDeps } from "./project/mirrors/model.ts";
 import { openProject as openProjectRoom } from "./project/open.ts";
 import type { Project } from "./project/service.ts";
 import { findProject, readOutline, realPathOfAny } from "./settings/discovery.ts";
 import { indexFile } from "./settings/index-fast.ts";
 import { loadConfig } from "./settings/load.ts";
 import { machineFrom } from "./settings/machine.ts";
+import type { ProjectConfig } from "./settings/model.ts";
 import { configFile, openConfig } from "./setup/config-file.ts";
-import { remoteOf, storedSecret } from "./setup/remote.ts";
+import { type MirrorSetup, mirrorSetups } from "./setup/mirrors.ts";
+import { type Remote, remoteOf, storedSecret } from "./setup/remote.ts";
 import type { World } from "./setup/world.ts";
 import { cachedSnapshotNames } from "./snapshots/manifest-cache.ts";
 import type { SyncEvent } from "./sync/model.ts";
@@ -23,36 +29,75 @@ export interface OpenOptions {
   readonly onEvent: (event: SyncEvent) => void;
 }
 
-/** Puts one project together: settings, its remote with everything wrapped around it, and its folders. */
+/** Puts one project together: settings, its remote and its mirrors with everything wrapped around them, and its folders. */
 export async function openProject(world: World, options: OpenOptions): Promise<Project> {
   const config = openConfig(world, options.config);
   const remote = await remoteOf(world, config);
-  const { module, stateFolder, trashFolder, deps } = remote;
-  const { clock, signal, cwd } = world;
+  const { primary, mirrors } = await mirrorSetups(world, config, remote);
+  const { stateFolder, trashFolder } = remote;
+  const { clock, signal, cwd, home } = world;
   return openProjectRoom({
     config,
     clock,
     signal,
     cwd,
+    home,
     stateFolder,
     trashFolder,
     conflictFolder: conflictFolder(stateDir(world.env, world.home), config.projectPath),
     onEvent: options.onEvent,
-    async openBackend() {
-      const wanted = deps(storedSecret(remote, config));
-      const backend = await module.open(config, wanted);
-      return wrapBackend(backend, {
-        clock,
-        random: randomFraction,
-        attempts: config.maxRetryAttempts,
-        parallel: config.parallelWorkers,
-        maxThrottleWaitMs: config.maxThrottleWaitSeconds * 1000,
-        log: wanted.log,
-        onPause: (untilMs) =>
-          world.note(`The remote asked to wait: going on in ${Math.ceil((untilMs - clock.now()) / 1000)} s.`),
-      });
-    },
+    openBackend: () => openRemote(world, { config, remote, limits: config, name: undefined }),
+    name: primary,
+    mirrors: mirrors.map((mirror) => mirrorDeps(world, config, mirror)),
   });
+}
+
+interface Opening {
+  readonly config: ProjectConfig;
+  readonly remote: Remote;
+  /** Whose limits hold. */
+  readonly limits: ProjectConfig;
+  /** Of a mirror. */
+  readonly name: string | undefined;
+}
+
+/** Signs in where that is wanted. Throws NeedsActionError and BackendErrors. */
+async function openRemote(world: World, { config, remote, limits, name }: Opening): Promise<Backend> {
+  const { clock } = world;
+  const wanted = remote.deps(storedSecret(remote, config));
+  const backend = await remote.module.open(config, wanted);
+  return wrapBackend(backend, {
+    clock,
+    random: randomFraction,
+    attempts: limits.maxRetryAttempts,
+    parallel: limits.parallelWorkers,
+    maxThrottleWaitMs: limits.maxThrottleWaitSeconds * 1000,
+    log: wanted.log,
+    onPause: (untilMs) =>
+      world.note(
+        `${name === undefined ? "The remote" : `The mirror ${name}`} asked to wait: going on in ${Math.ceil((untilMs - clock.now()) / 1000)} s.`,
+      ),
+  });
+}
+
+/** A mirror goes by the primary's limits, and is given up for the rest of the run once it does not answer. */
+function mirrorDeps(world: World, primary: ProjectConfig, mirror: MirrorSetup): MirrorDeps {
+  const { name, file, config, problem, remote } = mirror;
+  if (config === undefined || remote === undefined) {
+    const state = problem ?? "it cannot be used";
+    return {
+      name,
+      file,
+      config: undefined,
+      problem: state,
+      root: "",
+      stateFolder: "",
+      openBackend: () => Promise.reject(new UsageError(state)),
+    };
+  }
+  const { root, stateFolder } = remote;
+  const openBackend = async () => breakCalls(await openRemote(world, { config, remote, limits: primary, name }));
+  return { name, file, config, root, stateFolder, openBackend };
 }
 
 /** What waits in one project's inbox. */

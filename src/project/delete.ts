@@ -10,9 +10,9 @@ import type { DeleteOptions } from "./service.ts";
  * since the last sync is a conflict and stays.
  */
 export function deleteFiles(parts: Parts, options: DeleteOptions): Promise<RunResult> {
-  const { files, dryRun, allow, local } = options;
+  const { local, ...rest } = options;
   const replan = (look: Look, plan: Plan): Plan => deletePlan(look, plan, local);
-  return runTransfer(parts, { command: "delete", mode: { kind: "status" }, files, dryRun, allow, replan });
+  return runTransfer(parts, { ...rest, command: "delete", mode: { kind: "status" }, replan });
 }
 
 function deletePlan(look: Look, plan: Plan, withLocal: boolean): Plan {

@@ -47,6 +47,50 @@ export interface ConflictItem {
   readonly kind: ConflictKind;
 }
 
+/**
+ * How one backend stands after a run. `warning`: some files are left alone there until a person looks; `pending`: tried
+ * again by a later run; `action-required`: only a person can go on.
+ */
+export type BackendState = "ok" | "pending" | "warning" | "action-required";
+
+/** A file that is not on a mirror as it should be. */
+export interface MirrorItem {
+  readonly path: string;
+  readonly action: "upload" | "delete";
+  readonly state: "pending_retry" | "failed_perm";
+  readonly error: ItemError | null;
+}
+
+/** What a run did on one backend. */
+export interface BackendOutcome {
+  /** What `--backend` calls it. */
+  readonly name: string;
+  readonly role: "primary" | "mirror";
+  readonly state: BackendState;
+  readonly uploaded: readonly string[];
+  readonly deleted: readonly string[];
+  /** What was tried and did not succeed. */
+  readonly failed: readonly MirrorItem[];
+  /** How many files wait for a later run, those of `failed` included. */
+  readonly pending: number;
+  /** How many agreed files this mirror was never sent. */
+  readonly unsent: number;
+  /** Snapshots that were written there. */
+  readonly snapshots: readonly string[];
+  /** Why things are left undone. */
+  readonly message: string | null;
+  /** The exact next step for a person. */
+  readonly advice: string | null;
+}
+
+/** Something that a person should hear of even when nobody looks at the terminal. */
+export interface Announcement {
+  readonly level: "warning" | "action-required";
+  readonly backend: string;
+  readonly title: string;
+  readonly lines: readonly string[];
+}
+
 /** What `push`, `pull`, `sync` or `delete` did, or would do. */
 export interface RunResult {
   readonly command: RunCommand;
@@ -72,6 +116,9 @@ export interface RunResult {
   readonly output: string | null;
   readonly notices: readonly string[];
   readonly interrupted: boolean;
+  /** The primary first, then the mirrors in the order of the config. */
+  readonly backends: readonly BackendOutcome[];
+  readonly announcements: readonly Announcement[];
 }
 
 export type DiffResult =

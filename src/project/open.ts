@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
+import type { Backend } from "../backends/types.ts";
 import { UsageError } from "../lib/errors.ts";
 import { openSnapshots, type SnapshotService } from "../snapshots/service.ts";
 import { selectPath } from "../sync/select.ts";
@@ -10,6 +11,7 @@ import { deleteFiles } from "./delete.ts";
 import { diffFile } from "./diff.ts";
 import { openEnvelopes } from "./envelope-store.ts";
 import { readActivity } from "./log.ts";
+import type { Mirror, MirrorDeps } from "./mirrors/model.ts";
 import type { Parts } from "./parts.ts";
 import { pullInto } from "./pull-output.ts";
 import { planRestoreInto, restoreFiles } from "./restore.ts";
@@ -84,6 +86,7 @@ function openParts(deps: ProjectDeps): OpenParts {
     );
     return rooms;
   };
+  const mirrors = (deps.mirrors ?? []).map((mirror) => openMirror(mirror, deps));
   const trash = openTrash(deps.trashFolder, { clock, root });
   const { filePatterns, excludePatterns, parallelWorkers: workers } = config;
   const sync = openSync({
@@ -104,6 +107,7 @@ function openParts(deps: ProjectDeps): OpenParts {
     envelopes: openEnvelopes(deps.conflictFolder ?? join(stateFolder, "conflicts")),
     backend,
     snapshots,
+    mirrors,
     async snapshotHooks() {
       const service = await snapshots();
       const heldBySnapshot = (sha256: string) => service.holds(sha256);
@@ -114,10 +118,34 @@ function openParts(deps: ProjectDeps): OpenParts {
       };
     },
     async close() {
-      if (opened === undefined) return;
-      const open = await opened.catch(() => undefined);
-      await open?.close();
+      await Promise.all([...mirrors.map((mirror) => mirror.close()), closeOpened(opened)]);
     },
+  };
+}
+
+async function closeOpened(opened: Promise<Backend> | undefined): Promise<void> {
+  const open = await opened?.catch(() => undefined);
+  await open?.close();
+}
+
+function openMirror(mirror: MirrorDeps, { clock, config }: ProjectDeps): Mirror & { close(): Promise<void> } {
+  let opened: Promise<Backend> | undefined;
+  let rooms: Promise<SnapshotService> | undefined;
+  const backend = () => {
+    opened ??= mirror.openBackend();
+    return opened;
+  };
+  const { stateFolder } = mirror;
+  return {
+    ...mirror,
+    backend,
+    snapshots() {
+      rooms ??= backend().then((it) =>
+        openSnapshots({ backend: it, stateFolder, clock, workers: config.parallelWorkers }),
+      );
+      return rooms;
+    },
+    close: () => closeOpened(opened),
   };
 }
 

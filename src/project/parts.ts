@@ -4,6 +4,7 @@ import type { ExecuteHooks } from "../sync/execute.ts";
 import type { SyncService } from "../sync/service.ts";
 import type { Trash } from "../sync/trash.ts";
 import type { EnvelopeStore } from "./envelope-store.ts";
+import type { Mirror } from "./mirrors/model.ts";
 import type { ProjectDeps } from "./service.ts";
 
 /** The rooms of one project, opened when first needed. */
@@ -16,6 +17,7 @@ export interface Parts {
   readonly envelopes: EnvelopeStore;
   readonly backend: () => Promise<Backend>;
   readonly snapshots: () => Promise<SnapshotService>;
+  readonly mirrors: readonly Mirror[];
   /** What the executor asks of the snapshots. */
   readonly snapshotHooks: () => Promise<ExecuteHooks>;
 }

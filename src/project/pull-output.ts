@@ -52,6 +52,8 @@ export async function pullInto(parts: Parts, options: PullOptions & { readonly o
     output,
     notices: look.notices,
     interrupted: parts.deps.signal.aborted,
+    backends: [],
+    announcements: [],
   };
 }
 

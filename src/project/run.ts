@@ -9,7 +9,9 @@ import { settleConflicts } from "./conflicts.ts";
 import { holdMarked } from "./hold-marked.ts";
 import { noteLeftConflicts } from "./left-conflicts.ts";
 import { withProjectLock } from "./lock.ts";
-import type { ConflictAnswer, ConflictQuestion, RunCommand, RunResult } from "./model.ts";
+import { allOutcomes, announcementsOf, primaryOutcome } from "./mirrors/outcome.ts";
+import { type MirrorRun, openMirrorRun } from "./mirrors/run.ts";
+import type { BackendOutcome, ConflictAnswer, ConflictQuestion, RunCommand, RunResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
 import { snapshotAfter, snapshotBefore } from "./snapshot-run.ts";
 
@@ -23,6 +25,8 @@ export interface RunRequest {
   /** "merge": clean merges are done, other conflicts are left. */
   readonly strategy?: Strategy | "merge";
   readonly ask?: (question: ConflictQuestion) => Promise<ConflictAnswer>;
+  /** Told what the primary's part came to, before mirrors are waited for. */
+  readonly onPrimary?: (result: RunResult) => void;
   /** Replaces the plan by the steps of another command over the same look. */
   readonly replan?: (look: Look, plan: Plan) => Plan;
 }
@@ -34,11 +38,12 @@ export interface RunRequest {
 export async function runTransfer(parts: Parts, request: RunRequest): Promise<RunResult> {
   if (request.dryRun) return dryRun(parts, request);
   return withProjectLock(parts, request.command, async () => {
-    const earlier = await recover(parts);
+    const mirrors = await openMirrorRun(parts);
+    const earlier = await recover(parts, mirrors);
     const { plan, look } = await planRun(parts, request);
     const settled = await settleConflicts(parts, request, { plan, look });
     refuse(parts.sync, settled, look, request.allow);
-    const result = await finish(parts, request, { plan: settled, look, earlier });
+    const result = await finish(parts, request, { plan: settled, look, earlier, mirrors });
     if (request.command === "delete") return result;
     const notices = await noteLeftConflicts(parts, { plan: settled, look, result });
     return { ...result, notices: [...result.notices, ...notices] };
@@ -46,18 +51,18 @@ export async function runTransfer(parts: Parts, request: RunRequest): Promise<Ru
 }
 
 /** Takes up what an interrupted run left, its snapshot and its log entry first when only these were missing. */
-async function recover(parts: Parts): Promise<Pick<Done, "snapshot" | "notices">> {
+async function recover(parts: Parts, mirrors: MirrorRun | undefined): Promise<Pick<Done, "snapshot" | "notices">> {
   const due = await parts.sync.recover();
   const notices: string[] = [];
   if (due === undefined || !parts.sync.isClosing()) return { snapshot: null, notices };
-  const { snapshot } = await closeRun(parts, notices);
+  const { snapshot } = await closeRun(parts, notices, mirrors);
   return { snapshot, notices };
 }
 
 async function dryRun(parts: Parts, request: RunRequest): Promise<RunResult> {
   const { plan, look } = await planRun(parts, request);
   refuse(parts.sync, plan, look, request.allow);
-  return resultOf(request, plan, look, NOTHING_DONE);
+  return resultOf(parts, request, { plan, look }, NOTHING_DONE);
 }
 
 async function planRun(parts: Parts, request: RunRequest): Promise<{ readonly plan: Plan; readonly look: Look }> {
@@ -95,23 +100,32 @@ interface Settled {
   readonly look: Look;
   /** Of what an interrupted run left. */
   readonly earlier: Pick<Done, "snapshot" | "notices">;
+  readonly mirrors: MirrorRun | undefined;
 }
 
 async function finish(parts: Parts, request: RunRequest, settled: Settled): Promise<RunResult> {
-  const { plan, look, earlier } = settled;
+  const { plan, look, earlier, mirrors } = settled;
   if (plan.actions.length > 0 || parts.sync.due() !== undefined) return carryOut(parts, request, settled);
   parts.sync.remember(look);
-  return resultOf(request, plan, look, { ...NOTHING_DONE, ...earlier });
+  const result = resultOf(parts, request, settled, { ...NOTHING_DONE, ...earlier });
+  if (mirrors === undefined) return result;
+  const retries = retriesIn(request) && (await mirrors.hasWork());
+  if (retries) request.onPrimary?.(result);
+  return withBackends(parts, result, await mirrors.start({ due: undefined, plan, look, retries }, Promise.resolve()));
 }
 
-async function carryOut(parts: Parts, request: RunRequest, { plan, look, earlier }: Settled): Promise<RunResult> {
+async function carryOut(parts: Parts, request: RunRequest, settled: Settled): Promise<RunResult> {
+  const { plan, look, earlier, mirrors } = settled;
   const notices = [...earlier.notices];
   if (look.blobsMissing) (await parts.snapshots()).distrust("blobs");
   if (look.snapshotsMissing) (await parts.snapshots()).distrust("full snapshots");
   const changes = plan.actions.some((action) => action.kind !== "adopt" && action.kind !== "forget");
+  mirrors?.doom(plan, look);
   if (changes) {
     await warmBlobs(parts, plan);
-    notices.push(...(await snapshotBefore(parts, request.command, plan)).notices);
+    const before = await snapshotBefore(parts, request.command, plan);
+    notices.push(...before.notices);
+    if (before.snapshot !== null) mirrors?.queueSnapshot(before.snapshot.timestamp);
     parts.sync.begin(request.command, plan);
   }
   const outcome = await parts.sync.execute(plan, await parts.snapshotHooks());
@@ -119,9 +133,23 @@ async function carryOut(parts: Parts, request: RunRequest, { plan, look, earlier
   parts.trash.empty({ olderThanMs: TRASH_KEEP_MS });
   notices.push(...(outcome.notices ?? []));
   const done: Done = { items: outcome.items, interrupted: outcome.interrupted, notices, snapshot: null };
-  if (outcome.interrupted) return resultOf(request, plan, look, done);
-  const closed = await closeRun(parts, notices);
-  return resultOf(request, plan, look, { ...done, ...closed });
+  if (outcome.interrupted) return resultOf(parts, request, settled, done);
+  const due = parts.sync.due();
+  if (due !== undefined) await mirrors?.queue(due);
+  const closing = closeRun(parts, notices, mirrors);
+  // Told by whoever awaits the closing itself.
+  closing.catch(() => undefined);
+  const mirrored = mirrors?.start({ due, plan, look, retries: retriesIn(request) }, closing);
+  mirrored?.catch(() => undefined);
+  const result = resultOf(parts, request, settled, { ...done, ...(await closing) });
+  if (mirrored === undefined) return result;
+  request.onPrimary?.(result);
+  return withBackends(parts, result, await mirrored);
+}
+
+/** What earlier runs left undone on mirrors is tried when something is sent. */
+function retriesIn({ command }: RunRequest): boolean {
+  return command === "push" || command === "sync";
 }
 
 /** From this many bodies on it pays to find out first which blob folders exist. */
@@ -134,19 +162,30 @@ async function warmBlobs(parts: Parts, plan: Plan): Promise<void> {
 }
 
 /** Snapshot and log entry of all that has changed since the last run that got this far. */
-async function closeRun(parts: Parts, notices: string[]): Promise<Pick<Done, "snapshot" | "snapshotFailed">> {
+async function closeRun(
+  parts: Parts,
+  notices: string[],
+  mirrors: MirrorRun | undefined,
+): Promise<Pick<Done, "snapshot" | "snapshotFailed">> {
   const due = parts.sync.due();
   if (due === undefined) return { snapshot: null };
+  await mirrors?.queue(due);
   const atMs = parts.sync.close();
   const after = await snapshotAfter(parts, due, atMs);
   notices.push(...(await reportRun(parts, due, atMs)));
   if (after.kind === "made") notices.push(...after.notices);
   if (after.kind === "failed") return { snapshot: null, snapshotFailed: after.outcome };
+  if (after.snapshot !== null) mirrors?.queueSnapshot(after.snapshot.timestamp);
   parts.sync.end();
   return { snapshot: after.snapshot };
 }
 
-function resultOf(request: RunRequest, plan: Plan, look: Look, done: Done): RunResult {
+function resultOf(
+  parts: Parts,
+  request: RunRequest,
+  { plan, look }: Pick<Settled, "plan" | "look">,
+  done: Done,
+): RunResult {
   const ok = done.items.filter((item) => item.status === "done");
   const paths = (kind: Action["kind"]): string[] =>
     [...new Set(ok.filter((item) => item.action === kind).map((item) => item.path as string))].sort();
@@ -157,7 +196,7 @@ function resultOf(request: RunRequest, plan: Plan, look: Look, done: Done): RunR
   const copies = new Map(
     plan.actions.flatMap((action) => (action.kind === "keep-both" ? [[action.path, action.copy] as const] : [])),
   );
-  return {
+  const result = {
     command: request.command,
     dryRun: request.dryRun,
     planned: plan.actions.map(({ path, kind }) => ({ path, action: kind })),
@@ -181,4 +220,19 @@ function resultOf(request: RunRequest, plan: Plan, look: Look, done: Done): RunR
     notices: [...look.notices, ...done.notices],
     interrupted: done.interrupted,
   };
+  return withBackends(parts, result, []);
+}
+
+/** The result with how each backend stands after it. */
+function withBackends(
+  { deps }: Parts,
+  result: Omit<RunResult, "backends" | "announcements">,
+  mirrors: readonly BackendOutcome[],
+): RunResult {
+  const backends = [
+    primaryOutcome(deps.name ?? deps.config.backend, result),
+    ...allOutcomes(deps.mirrors ?? [], mirrors),
+  ];
+  const announcements = deps.config.notifyFailures ? announcementsOf(backends) : [];
+  return { ...result, backends, announcements };
 }

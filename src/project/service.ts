@@ -16,6 +16,7 @@ import type {
 } from "../snapshots/model.ts";
 import type { GuardName, Strategy, SyncEvent } from "../sync/model.ts";
 import type { Trash } from "../sync/trash.ts";
+import type { MirrorDeps } from "./mirrors/model.ts";
 import type {
   ConflictAnswer,
   ConflictEnvelope,
@@ -43,6 +44,12 @@ export interface ProjectDeps {
   /** Where FILES are relative to. */
   readonly cwd: string;
   readonly onEvent: (event: SyncEvent) => void;
+  /** In the order of the config; none when left out. */
+  readonly mirrors?: readonly MirrorDeps[];
+  /** What `--backend` calls the primary; its kind when left out. */
+  readonly name?: string;
+  /** The home folder, which messages that are kept do not show. */
+  readonly home?: string;
 }
 
 export interface RunOptions {
@@ -51,6 +58,8 @@ export interface RunOptions {
   readonly dryRun: boolean;
   /** Guards that were lifted. */
   readonly allow: ReadonlySet<GuardName>;
+  /** Told what the primary's part came to, before mirrors are waited for. */
+  readonly onPrimary?: (result: RunResult) => void;
 }
 
 export interface PushOptions extends RunOptions {
@@ -75,6 +84,7 @@ export interface DeleteOptions {
   /** Also remove the local files (into the trash). */
   readonly local: boolean;
   readonly allow: ReadonlySet<GuardName>;
+  readonly onPrimary?: (result: RunResult) => void;
 }
 
 export interface RestoreRequest {

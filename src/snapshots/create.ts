@@ -59,6 +59,26 @@ export async function createSnapshot(
 }
 
 /**
+ * Writes a snapshot that was made on another remote, under its own name; one that is there already is left as it is.
+ * As {@link createSnapshot} otherwise. Throws BackendError FILE_REJECTED when another snapshot has that name.
+ */
+export async function copySnapshot(
+  room: SnapshotRoom,
+  manifest: BlobsManifest,
+  options: CreateOptions = {},
+): Promise<void> {
+  requireStored(room, manifest);
+  const relied = new Set([...manifest.files.values()].filter((sha256) => room.blobs.isReferenced(sha256)));
+  if (isKnownTaken(room, manifest) || !(await writeManifest(room, manifest, options))) {
+    throw new BackendError(`cannot copy snapshot ${manifest.timestamp}: another one of that name is there`, {
+      class: "FILE_REJECTED",
+    });
+  }
+  await secureBodies(room, manifest.timestamp, relied, options);
+  room.blobs.reference(manifest.files.values());
+}
+
+/**
  * Which of these digests must still be stored before a snapshot may name them, each once. Costs nothing when all are known;
  * when many are not, it learns from the newest snapshot, and lists the blob folders so that storing need not make them blindly.
  */
@@ -159,7 +179,7 @@ async function hasWitness(
   return file !== undefined && room.cache.isCurrent(name, file);
 }
 
-function requireStored(room: SnapshotRoom, snapshot: NewSnapshot): void {
+function requireStored(room: SnapshotRoom, snapshot: Pick<NewSnapshot, "files">): void {
   const missing = [...snapshot.files].filter(([, sha256]) => !room.blobs.isStored(sha256));
   const first = missing[0];
   if (first === undefined) return;

@@ -3,9 +3,11 @@ import type { Backend } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { RelPath } from "../lib/path.ts";
 import { type BlobBody, type BlobSource, openBlobStore, type SnapshotOptions, type StoredBlob } from "./blob-store.ts";
+import { knownManifest } from "./copy.ts";
 import {
   type CreatedSnapshot,
   type CreateOptions,
+  copySnapshot,
   createSnapshot,
   prepareToStore,
   surelyHolds,
@@ -22,6 +24,7 @@ import { fetchManifest, listSnapshots, type SnapshotRoom } from "./list.ts";
 import { manifestCacheFolder, openManifestCache } from "./manifest-cache.ts";
 import { formatManifest } from "./manifest-codec.ts";
 import type {
+  BlobsManifest,
   ForgetOutcome,
   ForgetPlan,
   GcPlan,
@@ -70,6 +73,10 @@ export interface SnapshotService {
   create(snapshot: NewSnapshot, options?: CreateOptions): Promise<CreatedSnapshot>;
   /** Writes a snapshot of the full format. */
   createFull(snapshot: NewFullSnapshot, options: FillOptions): Promise<CreatedFull>;
+  /** Makes a snapshot of another remote here, under its own name. Throws as `create`. */
+  copy(manifest: BlobsManifest, options?: CreateOptions): Promise<void>;
+  /** A blobs manifest, from what is known of it where that is all of it. */
+  manifest(timestamp: string, options?: SnapshotOptions): Promise<BlobsManifest>;
   /** Newest first. */
   list(options?: SnapshotOptions): Promise<readonly SnapshotInfo[]>;
   inspect(timestamp: string, patterns: readonly string[], options?: SnapshotOptions): Promise<Inspection>;
@@ -128,6 +135,8 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     unstored: (sha256s, options) => unstoredBlobs(room, sha256s, options),
     create: (snapshot, options) => createSnapshot(room, snapshot, options),
     createFull: (snapshot, options) => createFull(room, snapshot, options),
+    copy: (manifest, options) => copySnapshot(room, manifest, options),
+    manifest: (timestamp, options) => knownManifest(room, timestamp, options),
     list: (options) => listSnapshots(room, options),
     inspect: (timestamp, patterns, options) => inspectSnapshot(room, timestamp, patterns, options),
     history: (path, options) => fileHistory(room, path, options),

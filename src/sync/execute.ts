@@ -54,7 +54,7 @@ export interface Executed extends Outcome {
  * reason. When the signal fires nothing new is begun, and what was under way is in no list.
  * Throws LocalFileError when the project folder is gone or the journal cannot be written; nothing else.
  */
-export async function execute(plan: Plan, options: ExecuteOptions): Promise<Executed> {
+export async function execute(plan: Pick<Plan, "actions">, options: ExecuteOptions): Promise<Executed> {
   const run = beginRun(options);
   options.onEvent?.({ kind: "begin", items: plan.actions.length, bytes: plannedBytes(plan.actions) });
   cleanTemps(options.root, foldersWrittenTo(plan.actions));

@@ -14,7 +14,13 @@ function classify(error: unknown): ItemError {
   if (error instanceof StaleError || error instanceof StalePlanError) return { class: "STALE", message: error.message };
   if (error instanceof LocalFileError) return { class: isDiskFull(error) ? "QUOTA" : "LOCAL", message: error.message };
   if (error instanceof BackendError) {
-    return { class: error.class, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+    const throttled = error.pauseMs !== undefined || error.status === 429 ? ({ throttled: true } as const) : {};
+    return {
+      class: error.class,
+      message: error.message,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...throttled,
+    };
   }
   return { class: "UNKNOWN", message: error instanceof Error ? error.message : String(error) };
 }

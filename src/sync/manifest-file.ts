@@ -13,11 +13,13 @@ import {
   type ManifestEntry,
   type ManifestKey,
   manifestFromBase,
+  manifestWithRemotes,
   parseManifestEntry,
   readManifestKey,
 } from "./manifest.ts";
 import { MalformedObjectError, objectMembers } from "./manifest-tokens.ts";
 import type { BaseEntry } from "./model.ts";
+import type { RemotePatch } from "./remote-record.ts";
 
 /** The shared manifest's name in the project folder (reference 1.3). */
 export const MANIFEST_NAME = ".claude_mirror_manifest.json";
@@ -38,6 +40,8 @@ export type ManifestResult =
 export interface RewriteOptions {
   /** Whose record under `remotes` the changes are. */
   readonly backend: BackendKind | "memory";
+  /** Records of other backends; entries that are not there get none. */
+  readonly remotes?: RemotePatch;
 }
 
 export type RewriteResult = ManifestResult & { readonly written: boolean };
@@ -215,7 +219,13 @@ function keptValue(
 ): { readonly key: string; readonly value: string } | undefined {
   if (member.key.kind === "unsafe") return undefined;
   const asIs = { key: member.rawKey, value: member.rawValue };
-  if (member.key.kind === "foreign" || !changes.has(member.key.path)) return asIs;
+  if (member.key.kind === "foreign") return asIs;
+  const records = options.remotes?.records.get(member.key.path);
+  if (options.remotes && records && !changes.has(member.key.path)) {
+    const entry = manifestWithRemotes(member.entry, records, options.remotes.names);
+    return { key: member.rawKey, value: formatManifestEntry(entry) };
+  }
+  if (!changes.has(member.key.path)) return asIs;
   if (done.has(member.key.path)) return undefined;
   done.add(member.key.path);
   const base = changes.get(member.key.path);

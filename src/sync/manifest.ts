@@ -2,6 +2,7 @@ import type { BackendKind } from "../backends/types.ts";
 import { dumpPython, type PythonJson, quoteAscii } from "../lib/json.ts";
 import { parseRelPath, type RelPath } from "../lib/path.ts";
 import type { BaseEntry } from "./model.ts";
+import { formatRemoteRecord, outdated, type RemoteRecord } from "./remote-record.ts";
 
 /** One value of the shared manifest (reference 1.3), as found: hashes and ids are not put in canonical form. */
 export interface ManifestEntry {
@@ -90,22 +91,31 @@ export function baseFromManifest(
   };
 }
 
-/** The entry that records `base` for `backend`, other backends' records of `previous` kept as they are. */
+/**
+ * The entry that records `base` for `backend`. Other backends' records of `previous` are kept, marked as waiting where
+ * they speak of another content.
+ */
 export function manifestFromBase(
   base: BaseEntry,
   backend: BackendKind | "memory",
   previous: ManifestEntry | undefined,
 ): ManifestEntry {
   const remotes = new Map(previous?.remotes);
-  remotes.set(backend, {
-    remote_file_id: base.remoteId,
-    synced_remote_hash: base.nativeHash,
-    state: "ok",
-    last_error: "",
-    last_attempt: base.syncedAt,
-    intended_hash: "",
-    attempts: 0,
-  });
+  if (previous !== undefined && previous.syncedHash !== base.md5) {
+    for (const [name, record] of remotes) remotes.set(name, outdated(record, base.md5));
+  }
+  remotes.set(
+    backend,
+    formatRemoteRecord({
+      remoteFileId: base.remoteId,
+      syncedRemoteHash: base.nativeHash,
+      state: "ok",
+      lastError: "",
+      lastAttempt: base.syncedAt,
+      intendedHash: "",
+      attempts: 0,
+    }),
+  );
   return {
     syncedHash: base.md5,
     remoteFileId: base.remoteId,
@@ -113,6 +123,17 @@ export function manifestFromBase(
     syncedRemoteHash: base.nativeHash,
     remotes,
   };
+}
+
+/** The entry with some backends' records changed and those of backends that are none any more left out. */
+export function manifestWithRemotes(
+  entry: ManifestEntry,
+  records: ReadonlyMap<string, RemoteRecord>,
+  names: ReadonlySet<string>,
+): ManifestEntry {
+  const remotes = new Map([...entry.remotes].filter(([name]) => names.has(name)));
+  for (const [name, record] of records) remotes.set(name, formatRemoteRecord(record));
+  return { ...entry, remotes };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -216,6 +216,8 @@ export interface ItemError {
   readonly class: ErrorClass | "LOCAL" | "STALE";
   readonly message: string;
   readonly hint?: string;
+  /** The server asked for a pause that the run did not wait for. */
+  readonly throttled?: true;
 }
 
 export interface ItemOutcome {

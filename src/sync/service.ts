@@ -22,6 +22,7 @@ import { plan } from "./plan.ts";
 import { type RecordOptions, recordRun, rememberLook } from "./record.ts";
 import { compileScope, type Scope } from "./scope.ts";
 import { selectFiles } from "./select.ts";
+import type { StateIndex } from "./state-index.ts";
 import type { Trash } from "./trash.ts";
 import { readIgnoreFile, selectedViews, wholeViews } from "./views.ts";
 
@@ -76,6 +77,8 @@ export interface SyncService {
   end(): void;
   /** Every file that both sides agree on, from the records as they are now, sorted by path. */
   agreed(): Promise<Iterable<BaseEntry>>;
+  /** The same with what is known of the local files. */
+  agreedIndex(): Promise<StateIndex>;
   /** Adds the SHA-256 of agreed contents that were known by their MD5 alone. */
   learnDigests(digests: ReadonlyMap<RelPath, string>): Promise<void>;
   /** The agreed contents of these remote files are under other versions now. Needs the project's lock. */
@@ -182,6 +185,7 @@ export function openSync(deps: SyncDeps): SyncService {
     async agreed() {
       return agreedFiles((await load(true)).index);
     },
+    agreedIndex: async () => (await load(true)).index,
     async learnDigests(digests) {
       const base = await load(true);
       const learned = nothingLearned();

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Backend } from "../../src/backends/types.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { type RelPath, relPath } from "../../src/lib/path.ts";
 import { openProject } from "../../src/project/open.ts";
 import type { Project, PullOptions, SyncOptions } from "../../src/project/service.ts";
@@ -33,6 +33,17 @@ export interface ProjectLabOptions {
   readonly config?: Partial<ProjectConfig>;
   /** Stands between the project and the remote. */
   readonly wrap?: (backend: Backend) => Backend;
+  readonly mirrors?: readonly LabMirror[];
+  readonly clock?: Clock;
+}
+
+export interface LabMirror {
+  readonly name: string;
+  readonly remote: MemoryBackend;
+  /** Stands between the project and the mirror; may throw as opening does. */
+  readonly wrap?: (backend: Backend) => Backend;
+  /** Other than one named after it in the lab's home. */
+  readonly stateFolder?: string;
 }
 
 export function projectLab(options: ProjectLabOptions = {}): ProjectLab {
@@ -42,13 +53,24 @@ export function projectLab(options: ProjectLabOptions = {}): ProjectLab {
   const remote = options.remote ?? memoryBackend();
   const stateFolder = join(home, "state");
   const config = { ...CONFIG, file: join(home, "project.yaml"), projectPath: root, ...options.config } as ProjectConfig;
+  const mirrors = (options.mirrors ?? []).map((mirror) => ({
+    name: mirror.name,
+    file: join(home, `${mirror.name}.yaml`),
+    config,
+    root: mirror.name,
+    stateFolder: mirror.stateFolder ?? join(home, `state-${mirror.name}`),
+    openBackend: async () => mirror.wrap?.(mirror.remote) ?? mirror.remote,
+  }));
+  const clock = options.clock ?? systemClock;
   const project = () =>
     openProject({
+      mirrors,
+      name: "primary",
       config,
       openBackend: async () => options.wrap?.(remote) ?? remote,
       stateFolder,
       trashFolder: join(home, "trash"),
-      clock: systemClock,
+      clock,
       signal: new AbortController().signal,
       cwd: root,
       onEvent: () => undefined,
@@ -91,5 +113,8 @@ const CONFIG: Partial<ProjectConfig> = {
   parallelWorkers: 4,
   maxRetryAttempts: 1,
   maxThrottleWaitSeconds: 1,
+  snapshotOn: "",
+  retryOnPush: true,
+  notifyFailures: true,
   warnings: [],
 };

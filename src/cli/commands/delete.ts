@@ -1,6 +1,6 @@
 import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
 import { ALLOW_OPTION, runOptions, withProject } from "../project.ts";
-import { runAnswer } from "../run-answer.ts";
+import { runTeller } from "../run-answer.ts";
 
 export const deleteCommand = command({
   name: "delete",
@@ -17,9 +17,10 @@ export const deleteCommand = command({
   },
   examples: ["claude-mirror delete old.md", "claude-mirror delete 'drafts/**' --local"],
   async run(ctx, { options, positionals }) {
-    const result = await withProject(ctx, { config: options.config }, (project) =>
-      project.delete({ ...runOptions(positionals, options), local: options.local ?? false }),
+    const teller = runTeller(ctx);
+    const result = await withProject(ctx, { config: options.config }, (project, screen) =>
+      project.delete({ ...runOptions(positionals, options), ...teller.beside(screen), local: options.local ?? false }),
     );
-    return runAnswer(ctx, result);
+    return teller.answer(result);
   },
 });

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
 import { ALLOW_OPTION, runOptions, withProject } from "../project.ts";
-import { runAnswer } from "../run-answer.ts";
+import { runTeller } from "../run-answer.ts";
 
 export const pullCommand = command({
   name: "pull",
@@ -20,9 +20,10 @@ export const pullCommand = command({
   examples: ["claude-mirror pull", "claude-mirror pull memory/notes.md --output preview"],
   async run(ctx, { options, positionals }) {
     const output = options.output === undefined ? {} : { output: resolve(ctx.cwd, options.output) };
-    const result = await withProject(ctx, { config: options.config }, (project) =>
-      project.pull({ ...runOptions(positionals, options), ...output }),
+    const teller = runTeller(ctx);
+    const result = await withProject(ctx, { config: options.config }, (project, screen) =>
+      project.pull({ ...runOptions(positionals, options), ...teller.beside(screen), ...output }),
     );
-    return runAnswer(ctx, result);
+    return teller.answer(result);
   },
 });

@@ -1,6 +1,6 @@
 import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
 import { ALLOW_OPTION, runOptions, withProject } from "../project.ts";
-import { runAnswer } from "../run-answer.ts";
+import { runTeller } from "../run-answer.ts";
 
 export const pushCommand = command({
   name: "push",
@@ -18,9 +18,14 @@ export const pushCommand = command({
   },
   examples: ["claude-mirror push", "claude-mirror push CLAUDE.md memory/notes.md", "claude-mirror push --dry-run"],
   async run(ctx, { options, positionals }) {
-    const result = await withProject(ctx, { config: options.config }, (project) =>
-      project.push({ ...runOptions(positionals, options), forceLocal: options["force-local"] ?? false }),
+    const teller = runTeller(ctx);
+    const result = await withProject(ctx, { config: options.config }, (project, screen) =>
+      project.push({
+        ...runOptions(positionals, options),
+        ...teller.beside(screen),
+        forceLocal: options["force-local"] ?? false,
+      }),
     );
-    return runAnswer(ctx, result);
+    return teller.answer(result);
   },
 });

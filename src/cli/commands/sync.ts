@@ -2,7 +2,7 @@ import type { SyncOptions } from "../../project/service.ts";
 import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
 import { askConflict } from "../conflict-prompt.ts";
 import { ALLOW_OPTION, runOptions, withProject } from "../project.ts";
-import { runAnswer } from "../run-answer.ts";
+import { runTeller } from "../run-answer.ts";
 
 export const syncCommand = command({
   name: "sync",
@@ -29,6 +29,7 @@ export const syncCommand = command({
   async run(ctx, { options, positionals }) {
     const strategy = options.strategy as SyncOptions["strategy"];
     const asks = strategy === undefined && !options["no-prompt"] && !options["dry-run"] && ctx.ask.possible;
+    const teller = runTeller(ctx);
     const result = await withProject(ctx, { config: options.config }, (project, screen) => {
       const ask: SyncOptions["ask"] = (question) => {
         screen.clear();
@@ -36,10 +37,11 @@ export const syncCommand = command({
       };
       return project.sync({
         ...runOptions(positionals, options),
+        ...teller.beside(screen),
         ...(strategy === undefined ? {} : { strategy }),
         ...(asks ? { ask } : {}),
       });
     });
-    return runAnswer(ctx, result);
+    return teller.answer(result);
   },
 });

@@ -44,4 +44,6 @@ const EMPTY: RunResult = {
   output: null,
   notices: [],
   interrupted: false,
+  backends: [],
+  announcements: [],
 };

@@ -95,6 +95,8 @@ describe("runLines", () => {
     output: null,
     notices: [],
     interrupted: false,
+    backends: [],
+    announcements: [],
   };
 
   test("runLines: steps, what is left, the summary and the snapshot", () => {

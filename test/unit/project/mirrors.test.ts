@@ -1,0 +1,375 @@
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { BackendError } from "../../../src/backends/errors.ts";
+import { breakCalls } from "../../../src/backends/wrap/breaker.ts";
+import { relPath } from "../../../src/lib/path.ts";
+import type { BackendOutcome, RunResult } from "../../../src/project/model.ts";
+import { type FaultQueue, faultQueue } from "../../support/fault-queue.ts";
+import { type MemoryBackend, memoryBackend } from "../../support/memory-backend.ts";
+import { type ProjectLab, type ProjectLabOptions, projectLab } from "../../support/project-lab.ts";
+
+interface MirrorLab extends ProjectLab {
+  readonly mirror: MemoryBackend;
+  readonly faults: FaultQueue;
+  text(path: string): string | undefined;
+}
+
+/** A project with one mirror, `dropbox`, whose requests can be made to fail. */
+function mirrorLab(options: ProjectLabOptions = {}): MirrorLab {
+  const mirror = memoryBackend();
+  const faults = faultQueue(mirror);
+  const lab = projectLab({ ...options, mirrors: [{ name: "dropbox", remote: mirror, wrap: () => faults.backend }] });
+  return { ...lab, mirror, faults, text: (path) => textOn(mirror, path) };
+}
+
+function textOn(remote: MemoryBackend, path: string): string | undefined {
+  const entry = remote.store.get(relPath(path));
+  return entry && new TextDecoder().decode(entry.bytes);
+}
+
+function outcome({ backends }: RunResult, name = "dropbox"): BackendOutcome {
+  const found = backends.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no outcome of ${name}`);
+  return found;
+}
+
+function remoteRecord(lab: ProjectLab, path: string, name = "dropbox"): Record<string, unknown> | undefined {
+  const manifest = JSON.parse(readFileSync(join(lab.root, ".claude_mirror_manifest.json"), "utf8"));
+  return manifest[path]?.remotes?.[name];
+}
+
+const down = () => new BackendError("cannot reach the server: connection refused", { class: "TRANSIENT" });
+const signedOut = () => new BackendError("signing in failed", { class: "AUTH", status: 401 });
+
+test("push: mirrors get the files and the snapshot under the same name, each blob before its manifest", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.write("sub/b.md", "two");
+  const result = await lab.push();
+  expect(outcome(result)).toMatchObject({ role: "mirror", state: "ok", uploaded: ["a.md", "sub/b.md"], pending: 0 });
+  expect([lab.text("a.md"), lab.text("sub/b.md")]).toEqual(["one", "two"]);
+  const name = `_claude_mirror_snapshots/${result.snapshot?.timestamp}.json`;
+  expect(lab.text(name)).toBe(lab.remoteText(name) as string);
+  const writes = lab.faults.history.filter((call) => call.startsWith("write "));
+  expect(writes.at(-1)).toBe(`write ${name}`);
+  expect(result.backends.map(({ name: backend, role }) => [backend, role])).toEqual([
+    ["primary", "primary"],
+    ["dropbox", "mirror"],
+  ]);
+  expect(remoteRecord(lab, "a.md")).toMatchObject({ state: "ok", attempts: 0, last_error: "" });
+});
+
+test("push: a run that changes nothing writes nothing on mirrors, asks them nothing, and leaves every file of ours", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  await lab.push();
+  await lab.push();
+  const before = stamps(lab);
+  const calls = lab.faults.history.length;
+  const result = await lab.push();
+  expect(lab.faults.history.length).toBe(calls);
+  expect(outcome(result)).toMatchObject({ state: "ok", uploaded: [], unsent: 0 });
+  expect(stamps(lab)).toEqual(before);
+});
+
+function stamps(lab: ProjectLab): Record<string, number> {
+  const files = readdirSync(lab.home, { recursive: true, encoding: "utf8" })
+    // The index learns on the way that a fresh file is settled.
+    .filter((name) => !name.endsWith("lock") && name !== "state/index.bin")
+    .map((name) => [name, statSync(join(lab.home, name))] as const);
+  return Object.fromEntries(files.filter(([, stat]) => stat.isFile()).map(([name, stat]) => [name, stat.mtimeMs]));
+}
+
+test("push: a mirror that is down costs nothing but its own outcome, and the next push brings it up to date", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.faults.fail("write", down(), { times: 2 });
+  const first = await lab.push();
+  expect(lab.remoteText("a.md")).toBe("one");
+  expect(first.snapshot).not.toBeNull();
+  expect(outcome(first)).toMatchObject({ state: "pending", pending: 1, uploaded: [] });
+  expect(remoteRecord(lab, "a.md")).toMatchObject({ state: "pending_retry", attempts: 1 });
+  expect(first.announcements).toHaveLength(1);
+  const second = await lab.push();
+  expect(outcome(second)).toMatchObject({ state: "ok", pending: 0, uploaded: ["a.md"] });
+  expect(outcome(second).snapshots).toEqual([first.snapshot?.timestamp as string]);
+  expect(lab.text("a.md")).toBe("one");
+  expect(remoteRecord(lab, "a.md")).toMatchObject({ state: "ok", attempts: 0, last_error: "" });
+});
+
+test("push: a signed-out mirror is quarantined, says so, and is left alone until somebody retries", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.faults.fail("write", signedOut(), { times: 1 });
+  const first = outcome(await lab.push());
+  expect(first).toMatchObject({ state: "action-required", pending: 0 });
+  expect(first.advice).toContain("claude-mirror auth --config");
+  expect(remoteRecord(lab, "a.md")).toMatchObject({ state: "failed_perm", attempts: 1 });
+  await lab.push();
+  expect(lab.text("a.md")).toBeUndefined();
+  lab.write("a.md", "two");
+  await lab.push();
+  expect(lab.text("a.md")).toBe("two");
+});
+
+test("push: ten passing failures of one content are one that does not pass; throttling never is", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.faults.fail("write", down(), { times: 10, path: "a.md" });
+  for (let attempt = 1; attempt <= 10; attempt++) {
+    await lab.push();
+    expect(remoteRecord(lab, "a.md")).toMatchObject({
+      attempts: attempt,
+      state: attempt < 10 ? "pending_retry" : "failed_perm",
+    });
+  }
+  lab.write("b.md", "b");
+  lab.faults.fail("write", new BackendError("slow down", { class: "QUOTA", status: 429 }), { times: 12, path: "b.md" });
+  for (let attempt = 1; attempt <= 12; attempt++) await lab.push();
+  expect(remoteRecord(lab, "b.md")).toMatchObject({ attempts: 12, state: "pending_retry" });
+});
+
+test("push: a file that the mirror rejects is not retried, is no alarm, and the others go on", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.write("bad.md", "two");
+  lab.faults.fail("write", new BackendError("name not allowed", { class: "FILE_REJECTED" }), { path: "bad.md" });
+  const result = outcome(await lab.push());
+  expect(result).toMatchObject({ state: "warning", uploaded: ["a.md"], pending: 0 });
+  expect(result.failed).toMatchObject([{ path: "bad.md", state: "failed_perm", error: { class: "FILE_REJECTED" } }]);
+  expect(outcome(await lab.push()).uploaded).toEqual([]);
+});
+
+test("push: deletions reach the mirror, and one that failed is tried again", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.write("b.md", "two");
+  lab.write("c.md", "three");
+  await lab.push();
+  rmSync(join(lab.root, "a.md"));
+  lab.faults.fail("remove", down(), { path: "a.md" });
+  const failed = outcome(await lab.push());
+  expect(failed).toMatchObject({ state: "pending", pending: 1, deleted: [] });
+  expect(lab.text("a.md")).toBe("one");
+  expect(outcome(await lab.push())).toMatchObject({ state: "ok", deleted: ["a.md"] });
+  expect(lab.text("a.md")).toBeUndefined();
+  expect(lab.text("b.md")).toBe("two");
+});
+
+test("push: a file that leaves the scope, and a manifest that is lost, delete nothing on a mirror", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.write("b.txt", "two");
+  await lab.push();
+  writeFileSync(join(lab.root, ".claude_mirror_ignore"), "b.txt\n");
+  await lab.push();
+  expect(lab.text("b.txt")).toBe("two");
+  rmSync(join(lab.root, ".claude_mirror_manifest.json"));
+  rmSync(lab.stateFolder, { recursive: true });
+  await lab.push();
+  expect(lab.text("a.md")).toBe("one");
+});
+
+test("pull: what another machine sent reaches this machine's mirror; stale mirrors after a pull are none", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  await lab.push();
+  lab.put("a.md", "changed elsewhere");
+  lab.put("new.md", "new");
+  await lab.pull();
+  expect([lab.text("a.md"), lab.text("new.md")]).toEqual(["changed elsewhere", "new"]);
+  expect(remoteRecord(lab, "a.md")).toMatchObject({ state: "ok" });
+});
+
+test("pull: what the other machine has put on the mirror already is not sent again", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  await lab.push();
+  lab.put("a.md", "two");
+  lab.mirror.store.put(relPath("a.md"), "two");
+  const writes = () => lab.faults.history.filter((call) => call === "write a.md").length;
+  const before = writes();
+  expect(outcome(await lab.pull())).toMatchObject({ state: "ok", uploaded: ["a.md"] });
+  expect(writes()).toBe(before);
+});
+
+test("sync: a conflict that is settled by the remote version reaches the mirror", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  await lab.push();
+  lab.write("a.md", "here");
+  lab.put("a.md", "there");
+  await lab.sync({ strategy: "keep-remote" });
+  expect(lab.text("a.md")).toBe("there");
+});
+
+test("push: what somebody else has put on a mirror is neither overwritten nor deleted", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.write("b.md", "two");
+  lab.write("c.md", "three");
+  await lab.push();
+  lab.mirror.store.put(relPath("a.md"), "foreign");
+  lab.mirror.store.put(relPath("b.md"), "foreign too");
+  lab.write("a.md", "changed");
+  rmSync(join(lab.root, "b.md"));
+  const result = outcome(await lab.push());
+  expect(result.state).toBe("warning");
+  expect(result.failed.map(({ path, action, error }) => [path, action, error?.class])).toEqual([
+    ["a.md", "upload", "STALE"],
+    ["b.md", "delete", "STALE"],
+  ]);
+  expect([lab.text("a.md"), lab.text("b.md")]).toEqual(["foreign", "foreign too"]);
+});
+
+test("push: a file that was never agreed on and stands on the mirror already is found equal or left alone", async () => {
+  const lab = mirrorLab();
+  lab.mirror.store.put(relPath("a.md"), "one");
+  lab.mirror.store.put(relPath("b.md"), "foreign");
+  lab.write("a.md", "one");
+  lab.write("b.md", "two");
+  const result = outcome(await lab.push());
+  expect(result.uploaded).toEqual(["a.md"]);
+  expect(result.failed).toMatchObject([{ path: "b.md", error: { class: "STALE" } }]);
+  expect(lab.text("b.md")).toBe("foreign");
+});
+
+test("push: losing the state folders costs a look, the manifest tells what the mirror holds", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.write("b.md", "two");
+  await lab.push();
+  rmSync(join(lab.home, "state-dropbox"), { recursive: true });
+  lab.write("a.md", "changed");
+  expect(outcome(await lab.push())).toMatchObject({ state: "ok", uploaded: ["a.md"], unsent: 0 });
+  expect(lab.text("a.md")).toBe("changed");
+});
+
+test("push: the flat fields of the manifest stay the primary's, whatever mirrors answer", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  await lab.push();
+  const manifest = JSON.parse(readFileSync(join(lab.root, ".claude_mirror_manifest.json"), "utf8"));
+  const there = lab.mirror.store.get(relPath("a.md"));
+  const here = lab.remote.store.get(relPath("a.md"));
+  expect(manifest["a.md"].synced_remote_hash).toContain(String(here?.rev).slice(0, 3));
+  expect(manifest["a.md"].remotes.local.synced_remote_hash).toBe(manifest["a.md"].synced_remote_hash);
+  expect(there).toBeDefined();
+  expect((await lab.push()).planned).toEqual([]);
+});
+
+test("push: a mirror that was added later is not empty for ever: it says what it lacks", async () => {
+  const alone = projectLab();
+  alone.write("a.md", "one");
+  await alone.push();
+  const late = memoryBackend();
+  const lab = projectLab({ remote: alone.remote, mirrors: [{ name: "late", remote: late }] });
+  lab.write("a.md", "one");
+  await lab.sync();
+  const result = await lab.push();
+  expect(outcome(result, "late")).toMatchObject({ unsent: 1 });
+});
+
+test("push: records of a backend that is no mirror any more go from the entries that are written", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  await lab.push();
+  const file = join(lab.root, ".claude_mirror_manifest.json");
+  const manifest = JSON.parse(readFileSync(file, "utf8"));
+  manifest["a.md"].remotes.gone = { state: "pending_retry", attempts: 3 };
+  writeFileSync(file, JSON.stringify(manifest, undefined, 2));
+  lab.write("a.md", "two");
+  await lab.push();
+  expect(remoteRecord(lab, "a.md", "gone")).toBeUndefined();
+  expect(remoteRecord(lab, "a.md")).toMatchObject({ state: "ok" });
+});
+
+test("push: two mirrors of one backend type keep states of their own", async () => {
+  const [one, two] = [memoryBackend(), memoryBackend()];
+  const faults = faultQueue(two);
+  const lab = projectLab({
+    mirrors: [
+      { name: "p-one", remote: one },
+      { name: "p-two", remote: two, wrap: () => faults.backend },
+    ],
+  });
+  faults.fail("write", down(), { path: "a.md" });
+  lab.write("a.md", "one");
+  const result = await lab.push();
+  expect([outcome(result, "p-one").state, outcome(result, "p-two").state]).toEqual(["ok", "pending"]);
+  expect([remoteRecord(lab, "a.md", "p-one")?.["state"], remoteRecord(lab, "a.md", "p-two")?.["state"]]).toEqual([
+    "ok",
+    "pending_retry",
+  ]);
+});
+
+test("push: the primary's result is told before a slow mirror is waited for", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  const held = lab.faults.hold("write");
+  let told: RunResult | undefined;
+  const pushing = lab.project().push({
+    files: [],
+    dryRun: false,
+    allow: new Set(),
+    forceLocal: false,
+    onPrimary: (result) => {
+      told = result;
+      held.release();
+    },
+  });
+  const result = await pushing;
+  expect(told?.uploaded).toEqual(["a.md"]);
+  expect(told?.snapshot).toEqual(result.snapshot);
+  expect(outcome(result).state).toBe("ok");
+});
+
+test("push: retry_on_push off leaves what waits to claude-mirror retry", async () => {
+  const lab = mirrorLab({ config: { retryOnPush: false } });
+  lab.write("a.md", "one");
+  lab.faults.fail("write", down(), { times: 2 });
+  await lab.push();
+  await lab.push();
+  expect(lab.text("a.md")).toBeUndefined();
+});
+
+test("push: at most 200 waiting files are tried again, the longest waiting first", async () => {
+  const lab = mirrorLab({ config: { snapshotOn: "primary" } });
+  lab.write("zzz-first.md", "waits longest although it is sent last");
+  lab.faults.fail("write", down());
+  await lab.push();
+  for (let n = 0; n < 205; n++) lab.write(`f${n}.md`, String(n));
+  lab.faults.fail("write", down(), { times: 5000 });
+  await lab.push();
+  const tried = lab.faults.history.length;
+  lab.write("zz.md", "new");
+  await lab.push();
+  const again = new Set(lab.faults.history.slice(tried).filter((call) => call.startsWith("write ")));
+  expect(again.size).toBe(201);
+  expect(again.has("write zzz-first.md")).toBe(true);
+  expect(again.has("write zz.md")).toBe(true);
+});
+
+test("push: a mirror that does not answer is asked once, not once for every file", async () => {
+  const mirror = memoryBackend();
+  const faults = faultQueue(mirror);
+  const lab = projectLab({ mirrors: [{ name: "dropbox", remote: mirror, wrap: () => breakCalls(faults.backend) }] });
+  for (let n = 0; n < 40; n++) lab.write(`f${n}.md`, String(n));
+  for (const verb of ["write", "stat", "list", "read", "copy"] as const) faults.fail(verb, down(), { times: 5000 });
+  const result = await lab.push();
+  expect(outcome(result)).toMatchObject({ state: "pending", pending: 40 });
+  expect(faults.history.length).toBeLessThanOrEqual(8);
+});
+
+test("push: with the agreed version edited here, the mirror gets the agreed one from the primary", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.faults.fail("write", down(), { path: "a.md" });
+  await lab.push();
+  lab.write("a.md", "not pushed yet");
+  lab.write("b.md", "two");
+  await lab.push(["b.md"]);
+  expect(lab.text("a.md")).toBe("one");
+  expect(existsSync(join(lab.home, "state-dropbox/mirror-staging"))).toBe(false);
+});
