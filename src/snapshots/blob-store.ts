@@ -4,9 +4,9 @@ import { BLOBS_FOLDER, blobPath } from "../backends/layout.ts";
 import type { Backend, Expect, RemoteFile, Source } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
-import { hasher } from "../lib/hash.ts";
+import { type Hasher, hasher } from "../lib/hash.ts";
 import type { RelPath } from "../lib/path.ts";
-import { tapped } from "../lib/streams.ts";
+import { type ByteStream, tapped } from "../lib/streams.ts";
 import { openHashLog } from "./hash-log.ts";
 import { isSha256 } from "./manifest-codec.ts";
 
@@ -38,6 +38,8 @@ export interface BlobBody {
   readonly size: number;
   /** Fails at its end with {@link DamagedBlobError} when the bytes are not those that the digest names. */
   readonly body: ReadableStream<Uint8Array>;
+  /** Gives that body up and opens instead what follows its first `from` bytes, which `seen` has digested. */
+  rest(from: number, seen: Hasher): Promise<ReadableStream<Uint8Array>>;
 }
 
 /** A blob whose bytes do not have the digest that is its name. */
@@ -198,9 +200,22 @@ function isYoung({ modifiedMs }: RemoteFile, nowMs: number): boolean {
 
 async function openBlob(backend: Backend, sha256: string, options: SnapshotOptions): Promise<BlobBody> {
   const path = blobPath(sha256);
-  const opened = await backend.read(path, options);
-  const digest = hasher("sha256");
-  const body = tapped(opened.body, (chunk) => digest.update(chunk)).pipeThrough(
+  const { body: sent, file } = await backend.read(path, options);
+  const body = proven(path, sha256, sent, hasher("sha256"));
+  return {
+    size: file.size,
+    body,
+    async rest(from, seen) {
+      await body.cancel();
+      const opened = await backend.read(path, { ...options, expect: file.rev, from });
+      return proven(path, sha256, opened.body, seen);
+    },
+  };
+}
+
+/** The same bytes, failing at their end unless the digest of the whole is the name. */
+function proven(path: RelPath, sha256: string, body: ByteStream, digest: Hasher): ByteStream {
+  return tapped(body, (chunk) => digest.update(chunk)).pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       flush() {
         const found = digest.hex();
@@ -208,5 +223,4 @@ async function openBlob(backend: Backend, sha256: string, options: SnapshotOptio
       },
     }),
   );
-  return { size: opened.file.size, body };
 }

@@ -4,6 +4,7 @@ import type { Backend, RemoteFile } from "../backends/types.ts";
 import { type Clock, snapshotTime } from "../lib/clock.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { comparePaths, nameOf, type RelPath, relPath } from "../lib/path.ts";
+import type { ResumedFiles } from "../lib/resumed-file.ts";
 import { toBytes } from "../lib/streams.ts";
 import type { BlobStore, SnapshotOptions } from "./blob-store.ts";
 import { META_NAME, metaPath } from "./full-folder.ts";
@@ -24,6 +25,8 @@ export interface SnapshotRoom {
   readonly clock: Clock;
   /** How many requests run at once. */
   readonly workers: number;
+  /** Where large bodies that are restored go on after they broke off. */
+  readonly resumed: ResumedFiles;
 }
 
 /** A snapshot as the listing of the snapshots folder shows it. */

@@ -1,10 +1,11 @@
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
-import { LocalFileError } from "../backends/errors.ts";
+import { BackendError, LocalFileError } from "../backends/errors.ts";
 import { faultPoint } from "../lib/fault.ts";
-import { TEMP_PREFIX, tempPathFor, writeAll } from "../lib/fs.ts";
+import { isPartName, TEMP_PREFIX, tempPathFor, writeAll } from "../lib/fs.ts";
 import { hasher } from "../lib/hash.ts";
 import { foldersOf, joinUnder, type RelPath } from "../lib/path.ts";
+import type { ResumedFile } from "../lib/resumed-file.ts";
 import { drain } from "../lib/streams.ts";
 
 const READ_BYTES = 1024 * 1024;
@@ -114,6 +115,35 @@ export async function writeTemp(
   }
 }
 
+/** The same for a body that goes on in a part. What came of it stays when it breaks off, not when it proves wrong. */
+export async function writeToPart(
+  part: ResumedFile,
+  target: string,
+  body: ReadableStream<Uint8Array>,
+  options: TempOptions,
+): Promise<TempFile> {
+  const { mode, signal, onBytes } = options;
+  let size = part.from;
+  try {
+    const sink = (chunk: Uint8Array): void => {
+      faultPoint("restore-write");
+      asWriteOf(target, () => part.write(chunk));
+      size += chunk.length;
+      onBytes?.(chunk.length);
+    };
+    await drain(body, sink, signal === undefined ? {} : { signal });
+    if (mode !== undefined) fs.chmodSync(part.file, mode);
+    await part.finish();
+    return { file: part.file, size };
+  } catch (error) {
+    const brokeOff = error instanceof BackendError && error.class !== "FILE_REJECTED";
+    if (signal?.aborted || brokeOff) part.leave();
+    else part.drop();
+    await body.cancel(error).catch(() => undefined);
+    throw error;
+  }
+}
+
 /** Makes the folders that `path` needs below `root`, and `root` itself. Returns those whose entries changed, outermost first. */
 export function makeFolders(root: string, path: RelPath): string[] {
   const changed: string[] = [];
@@ -135,14 +165,14 @@ export function makeFolders(root: string, path: RelPath): string[] {
   return changed;
 }
 
-/** Removes temporary files of ours from one folder below `root`; does nothing where a link leads there. */
+/** Removes temporary files of ours from one folder below `root`, parts left out; does nothing where a link leads there. */
 export function removeTemps(root: string, folder: RelPath | ""): void {
   const full = folder === "" ? root : joinUnder(root, folder);
   const steps = folder === "" ? [] : [...foldersOf(folder), folder];
   try {
     if (!steps.every((step) => lstat(joinUnder(root, step))?.isDirectory())) return;
     for (const name of fs.readdirSync(full)) {
-      if (name.startsWith(TEMP_PREFIX)) fs.rmSync(join(full, name), { force: true });
+      if (name.startsWith(TEMP_PREFIX) && !isPartName(name)) fs.rmSync(join(full, name), { force: true });
     }
   } catch {
     // Not there yet, or not ours to tidy: the restore itself will say what is wrong.
@@ -195,9 +225,14 @@ async function openTemp(file: string, target: string, mode: number | undefined):
 }
 
 function writeChunk(fd: number, chunk: Uint8Array, target: string): void {
+  faultPoint("restore-write");
+  asWriteOf(target, () => writeAll(fd, chunk));
+}
+
+/** Runs what writes to `target`, its system errors told as such. */
+export function asWriteOf<T>(target: string, write: () => T): T {
   try {
-    faultPoint("restore-write");
-    writeAll(fd, chunk);
+    return write();
   } catch (error) {
     throw localError("write", target, error);
   }

@@ -2,12 +2,14 @@ import * as fs from "node:fs";
 import { dirname } from "node:path";
 import { BackendError, LocalFileError, NotFoundError } from "../backends/errors.ts";
 import { fsyncFolder } from "../lib/fs.ts";
+import { hasher } from "../lib/hash.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { joinUnder, parentOf, type RelPath, relPath } from "../lib/path.ts";
 import { type BlobBody, DamagedBlobError } from "./blob-store.ts";
 import { fullFolder } from "./full-folder.ts";
 import type { SnapshotRoom } from "./list.ts";
 import {
+  asWriteOf,
   hashLocalFile,
   localError,
   lookAtTarget,
@@ -17,7 +19,9 @@ import {
   removeTemps,
   type TargetLook,
   type TempFile,
+  type TempOptions,
   writeTemp,
+  writeToPart,
 } from "./local-target.ts";
 import type { RestoreEvent, RestoreItem, RestoreOutcome, RestorePlan, RestoreReport } from "./model.ts";
 
@@ -46,6 +50,7 @@ export async function executeRestore(
 ): Promise<RestoreReport> {
   const run: Run = { room, plan, options, touched: new Set(), fatal: undefined };
   removeOldTemps(plan);
+  room.resumed.tidy();
   const outcomes: RestoreOutcome[] = [];
   let done = 0;
   const restore = async (item: RestoreItem, index: number): Promise<void> => {
@@ -96,7 +101,7 @@ interface Run {
   fatal: string | undefined;
 }
 
-/** Undefined when the signal ended it; then nothing of it is left. */
+/** Undefined when the signal ended it; then nothing of it is left but a part to go on with. */
 async function restoreItem(run: Run, item: RestoreItem): Promise<RestoreOutcome | undefined> {
   const { path } = item;
   if (item.problem !== undefined) return failed(path, item.problem);
@@ -158,8 +163,9 @@ async function fetchTemp(run: Run, item: RestoreItem, mode: number | undefined):
   const target = joinUnder(run.plan.target, item.path);
   for (let attempt = 1; ; attempt++) {
     try {
-      const { body, size } = await openBody(run, item);
-      const temp = await writeTemp(target, body, {
+      const opened = await openBody(run, item);
+      const { size } = opened;
+      const temp = await bring(run.room, target, opened, {
         ...(mode === undefined ? {} : { mode }),
         ...(signal === undefined ? {} : { signal }),
         ...(onEvent === undefined ? {} : { onBytes: (bytes) => onEvent({ kind: "bytes", bytes }) }),
@@ -175,9 +181,31 @@ async function fetchTemp(run: Run, item: RestoreItem, mode: number | undefined):
   }
 }
 
-function openBody(run: Run, item: RestoreItem): Promise<BlobBody> {
+/** A body; one whose digest is known beforehand can go on where it broke off. */
+type OpenedBody = Pick<BlobBody, "size" | "body"> & { readonly blob?: BlobBody & { readonly sha256: string } };
+
+async function bring(room: SnapshotRoom, target: string, opened: OpenedBody, options: TempOptions): Promise<TempFile> {
+  const { blob, body, size } = opened;
+  if (blob === undefined) return writeTemp(target, body, options);
+  const digest = hasher("sha256");
+  const what = { version: `sha256 ${blob.sha256}`, size, onKnown: (bytes: Uint8Array) => digest.update(bytes) };
+  const part = asWriteOf(target, () => room.resumed.open(target, what));
+  if (part === undefined) return writeTemp(target, body, options);
+  if (part.from === 0) return writeToPart(part, target, body, options);
+  const rest = await blob.rest(part.from, digest).catch((error: unknown) => {
+    part.leave();
+    throw error;
+  });
+  return writeToPart(part, target, rest, options);
+}
+
+async function openBody(run: Run, item: RestoreItem): Promise<OpenedBody> {
+  const { sha256 } = item;
   const call = run.options.signal === undefined ? {} : { signal: run.options.signal };
-  if (item.sha256 !== null) return run.room.blobs.read(item.sha256, call);
+  if (sha256 !== null) {
+    const blob = await run.room.blobs.read(sha256, call);
+    return { size: blob.size, body: blob.body, blob: { ...blob, sha256 } };
+  }
   const path = relPath(`${fullFolder(run.plan.timestamp)}/${item.path}`);
   return run.room.backend.read(path, call).then(({ file, body }) => ({ size: file.size, body }));
 }

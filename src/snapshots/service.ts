@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Backend } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { RelPath } from "../lib/path.ts";
+import { createResumedFiles } from "../lib/resumed-file.ts";
 import { type BlobBody, type BlobSource, openBlobStore, type SnapshotOptions, type StoredBlob } from "./blob-store.ts";
 import { knownManifest } from "./copy.ts";
 import {
@@ -121,6 +122,7 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     backend: deps.backend,
     clock: deps.clock,
     workers: deps.workers,
+    resumed: createResumedFiles({ notes: join(folder, "parts.jsonl"), scope: deps.stateFolder, clock: deps.clock }),
     blobs: openBlobStore(deps.backend, folder, { clock: deps.clock }),
     cache: openManifestCache(manifestCacheFolder(deps.stateFolder)),
     full: openFullKnowledge(folder),

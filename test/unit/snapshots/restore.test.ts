@@ -3,10 +3,12 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { BackendError, LocalFileError } from "../../../src/backends/errors.ts";
 import { blobPath } from "../../../src/backends/layout.ts";
+import { hashBytes } from "../../../src/lib/hash.ts";
 import { relPath } from "../../../src/lib/path.ts";
 import { manifestPath } from "../../../src/snapshots/list.ts";
 import type { RestoreEvent, RestoreReport } from "../../../src/snapshots/model.ts";
 import type { RestoreOptions } from "../../../src/snapshots/restore.ts";
+import { seededRandom } from "../../support/random.ts";
 import { blobSource, type SnapshotLab, sha256, snapshotLab } from "../../support/snapshot-lab.ts";
 import { tempFolder } from "../../support/temp.ts";
 
@@ -383,4 +385,35 @@ test("executeRestore: a large body is streamed", async () => {
   const report = await restore(lab, timestamp, target);
   expect(report.outcomes).toMatchObject([{ bytes: body.length }]);
   expect(Buffer.compare(fs.readFileSync(join(target, "large.bin")), body)).toBe(0);
+});
+
+test("executeRestore: a large body that broke off goes on in the next run", async () => {
+  const lab = snapshotLab();
+  const bytes = seededRandom(4).bytes(12 * 1024 * 1024);
+  const digest = hashBytes("sha256", bytes);
+  await lab.service.store(blobSource(bytes));
+  const facts = { action: "push", user: "alice", machine: "desk", filesChanged: [] } as const;
+  const { timestamp } = await lab.service.create({ ...facts, files: new Map([[relPath("big.bin"), digest]]) });
+  const target = tempFolder("restore");
+  const control = new AbortController();
+  let brought = 0;
+  const report = await restore(lab, timestamp, target, {
+    signal: control.signal,
+    onEvent(event) {
+      if (event.kind === "bytes") brought += event.bytes;
+      if (brought > bytes.length / 2) control.abort();
+    },
+  });
+  expect(report.interrupted).toBe(true);
+  let again = 0;
+  const next = lab.reopen();
+  const done = await restore(next, timestamp, target, {
+    onEvent(event) {
+      if (event.kind === "bytes") again += event.bytes;
+    },
+  });
+  expect(done.outcomes).toMatchObject([{ status: "restored" }]);
+  expect(again).toBeLessThanOrEqual(0.55 * bytes.length);
+  expect(Buffer.compare(fs.readFileSync(join(target, "big.bin")), bytes)).toBe(0);
+  expect(fs.readdirSync(target)).toEqual(["big.bin"]);
 });
