@@ -1,4 +1,4 @@
-import { readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, renameSync, rmSync, type Stats } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { isOrphan, partName, partSuffix } from "./fs.ts";
 import { hashBytes } from "./hash.ts";
@@ -45,7 +45,9 @@ export function claimPart(target: string, what: string): PartName | undefined {
     if (name.endsWith(suffix)) take(found, file);
     else if (!name.endsWith(suffix + PART_NOTES)) removePart(found);
   }
-  return { file, begun: exists(file) };
+  // One that has been put into place and still has this name, too, is no part any more: nothing may be written to it.
+  if ((lookAt(file)?.nlink ?? 1) > 1) removePart(file);
+  return { file, begun: lookAt(file) !== undefined };
 }
 
 /** This process is done with it, whether it stays or not. */
@@ -62,7 +64,7 @@ export function removePart(file: string): void {
 /** The notes first: without them a part counts for nothing. */
 function take(found: string, file: string): void {
   try {
-    if (exists(found + PART_NOTES)) renameSync(found + PART_NOTES, file + PART_NOTES);
+    if (lookAt(found + PART_NOTES)) renameSync(found + PART_NOTES, file + PART_NOTES);
     renameSync(found, file);
   } catch {
     removePart(file); // It went meanwhile: then there is nothing to go on with.
@@ -71,11 +73,11 @@ function take(found: string, file: string): void {
 
 /** Milliseconds since 1970 when it was written to last; undefined when it is not there. */
 export function partTime(file: string): number | undefined {
-  return statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+  return lookAt(file)?.mtimeMs;
 }
 
-function exists(file: string): boolean {
-  return partTime(file) !== undefined;
+function lookAt(file: string): Stats | undefined {
+  return lstatSync(file, { throwIfNoEntry: false });
 }
 
 function namesIn(folder: string): string[] {

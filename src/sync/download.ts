@@ -85,10 +85,14 @@ export function cleanTemps(root: string, folders: Iterable<RelPath | "">): void 
     } catch {
       continue; // Not there, or not readable: then the transfer itself says so.
     }
-    for (const name of names) {
-      if (name.startsWith(TEMP_PREFIX) && !isPartName(name)) fs.rmSync(join(absolute, name), { force: true });
-    }
+    for (const name of names) if (isLeftover(absolute, name)) fs.rmSync(join(absolute, name), { force: true });
   }
+}
+
+/** A part that has been put into place is a second name of that file. */
+function isLeftover(folder: string, name: string): boolean {
+  if (!name.startsWith(TEMP_PREFIX) || !isPartName(name)) return name.startsWith(TEMP_PREFIX);
+  return (fs.lstatSync(join(folder, name), { throwIfNoEntry: false })?.nlink ?? 1) > 1;
 }
 
 /** File systems without hard links answer so. */

@@ -1,9 +1,10 @@
-import type { BigIntStats } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, link, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { faultPoint } from "../../lib/fault.ts";
 import { isAbandonedTemp, tempPathFor } from "../../lib/fs.ts";
 import { type Hasher, hasher } from "../../lib/hash.ts";
+import { claimPart, LARGE_TRANSFER, type PartName, releasePart } from "../../lib/part-file.ts";
 import { joinUnder, type RelPath } from "../../lib/path.ts";
 import { drain } from "../../lib/streams.ts";
 import { BackendError, LocalFileError, StaleError } from "../errors.ts";
@@ -29,8 +30,20 @@ export async function writeLocal(
   await removeLeftovers(root, dirname(joinUnder(root.folder, path)));
   requireExpected(root, replaced, options.expect, attempt);
   await makeFolders(root, path, attempt);
-  const fill = (temp: string): Promise<void> => fillTemp(root, temp, source, replaced, attempt, options.signal);
-  return placeNew(root, path, attempt, options, fill);
+  const part = partFor(root, path, source);
+  const fill = (temp: string): Promise<void> =>
+    fillTemp(root, { temp, resumed: part !== undefined }, source, replaced, attempt, options.signal);
+  try {
+    return await placeNew(root, path, attempt, { ...options, ...(part && { part: part.file }) }, fill);
+  } finally {
+    if (part) releasePart(part.file);
+  }
+}
+
+/** A large body whose digest is known goes on in what a killed run left of it. */
+function partFor(root: LocalRoot, path: RelPath, { size, sha256 }: Source): PartName | undefined {
+  if (size < LARGE_TRANSFER || sha256 === undefined) return undefined;
+  return claimPart(joinUnder(root.folder, path), `${size} ${sha256}`);
 }
 
 /** The contract's `remove`. */
@@ -60,17 +73,18 @@ export async function placeNew(
   root: LocalRoot,
   path: RelPath,
   attempt: Attempt,
-  options: WriteOptions,
+  options: WriteOptions & { readonly part?: string },
   fill: (temp: string) => Promise<void>,
 ): Promise<Written> {
   const target = joinUnder(root.folder, path);
-  const temp = tempPathFor(target);
+  const temp = options.part ?? tempPathFor(target);
   try {
     await fill(temp);
     options.signal?.throwIfAborted();
     await attempting(attempt, () => place(root, path, temp, attempt, options));
   } catch (error) {
-    await rm(temp, { force: true }).catch(() => undefined);
+    const brokeOff = options.signal?.aborted || (error instanceof BackendError && error.class === "TRANSIENT");
+    if (options.part === undefined || !brokeOff) await rm(temp, { force: true }).catch(() => undefined);
     throw error;
   }
   const found = await lookAt(root, path, attempt);
@@ -142,16 +156,18 @@ function staleError(attempt: Attempt, expect: string, found: string): StaleError
 
 async function fillTemp(
   root: LocalRoot,
-  temp: string,
+  { temp, resumed }: { readonly temp: string; readonly resumed: boolean },
   source: Source,
   replaced: BigIntStats | undefined,
   attempt: Attempt,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   faultPoint("local-temp");
-  const handle = await attempting(attempt, () => open(temp, "wx", 0o666));
+  const handle = await attempting(attempt, () => open(temp, resumed ? PART_FLAGS : "wx", 0o666));
   try {
-    await copyBody(handle, source, attempt, signal);
+    const put = resumed ? await afterEqual(handle, attempt) : (chunk: Uint8Array) => writeChunk(handle, chunk, attempt);
+    await copyBody(put, source, attempt, signal);
+    if (resumed) await attempting(attempt, () => handle.truncate(source.size));
     await attempting(attempt, () => seal(root, handle, replaced));
   } finally {
     await handle.close();
@@ -166,12 +182,29 @@ export async function seal(root: LocalRoot, handle: FileHandle, replaced: BigInt
   await handle.sync();
 }
 
-async function copyBody(
-  handle: FileHandle,
-  source: Source,
-  attempt: Attempt,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+const PART_FLAGS = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+
+/** Takes the next bytes of a body. */
+type Put = (chunk: Uint8Array) => Promise<void>;
+
+/** Writes only from the first byte on that differs from what the file holds: nothing in it needs to be believed. */
+async function afterEqual(handle: FileHandle, attempt: Attempt): Promise<Put> {
+  let there = Number((await attempting(attempt, () => handle.stat())).size);
+  let at = 0;
+  return async (chunk) => {
+    const due = Math.min(chunk.length, there - at);
+    if (due > 0) {
+      const old = Buffer.allocUnsafe(due);
+      const { bytesRead } = await attempting(attempt, () => handle.read(old, 0, due, at));
+      if (bytesRead !== due || old.compare(chunk, 0, due) !== 0) there = at;
+    }
+    const kept = Math.max(0, Math.min(chunk.length, there - at));
+    if (kept < chunk.length) await writeChunk(handle, chunk.subarray(kept), attempt, at + kept);
+    at += chunk.length;
+  };
+}
+
+async function copyBody(put: Put, source: Source, attempt: Attempt, signal: AbortSignal | undefined): Promise<void> {
   const digests: { readonly kind: "sha256" | "md5"; readonly told: string; readonly hash: Hasher }[] = [];
   for (const kind of ["sha256", "md5"] as const) {
     const told = source[kind];
@@ -182,7 +215,7 @@ async function copyBody(
     length += chunk.length;
     if (length > source.size) throw wrongLength(attempt, source.size, `more than that`);
     for (const { hash } of digests) hash.update(chunk);
-    await writeChunk(handle, chunk, attempt);
+    await put(chunk);
   });
   if (length !== source.size) throw wrongLength(attempt, source.size, `${length}`);
   for (const { kind, told, hash } of digests) {
@@ -210,11 +243,12 @@ async function fromSource(
 }
 
 /** Writes every byte: a full disk can show as a short count without an error. */
-async function writeChunk(handle: FileHandle, chunk: Uint8Array, attempt: Attempt): Promise<void> {
+async function writeChunk(handle: FileHandle, chunk: Uint8Array, attempt: Attempt, position?: number): Promise<void> {
   let at = 0;
   faultPoint("local-write");
   while (at < chunk.length) {
-    const { bytesWritten } = await handle.write(chunk, at, chunk.length - at).catch((error: unknown) => {
+    const to = position === undefined ? null : position + at;
+    const { bytesWritten } = await handle.write(chunk, at, chunk.length - at, to).catch((error: unknown) => {
       throw localError(error, attempt);
     });
     if (bytesWritten <= 0) throw localError(Object.assign(new Error("short write"), { code: "ENOSPC" }), attempt);

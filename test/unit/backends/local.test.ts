@@ -10,10 +10,13 @@ import { loadBackend } from "../../../src/backends/registry.ts";
 import type { BackendKind } from "../../../src/backends/types.ts";
 import { type Clock, systemClock } from "../../../src/lib/clock.ts";
 import { TEMP_PREFIX } from "../../../src/lib/fs.ts";
+import { hashBytes } from "../../../src/lib/hash.ts";
 import { type RelPath, relPath } from "../../../src/lib/path.ts";
 import { ownIdentity } from "../../../src/lib/process-identity.ts";
+import { tapped } from "../../../src/lib/streams.ts";
 import { backendConfig, backendDeps } from "../../support/backend-config.ts";
 import { drain, sourceOf, textAt } from "../../support/bodies.ts";
+import { seededRandom } from "../../support/random.ts";
 import { tempFolder } from "../../support/temp.ts";
 
 const A = relPath("docs/a.md");
@@ -502,4 +505,59 @@ test("RelPath: ids are the paths themselves", async () => {
   const { backend } = await setup();
   await backend.write(A, sourceOf("a"), { expect: "absent" });
   expect((await backend.list("docs" as RelPath)).files[0]?.id).toBe("docs/a.md");
+});
+
+/** Bytes that this process has handed to the system's write calls (proc(5), `/proc/PID/io`). */
+function bytesWritten(): number {
+  return Number(/^wchar: (\d+)$/m.exec(fs.readFileSync("/proc/self/io", "utf8"))?.[1]);
+}
+
+const LARGE = seededRandom(11).bytes(24 * 1024 * 1024);
+const BIG = relPath("sub/big.bin");
+
+/** Writes until about half has gone, then is interrupted. */
+async function halfWritten(folder: string, bytes: Uint8Array): Promise<void> {
+  const backend = await openLocal({ folder, clock: systemClock });
+  const control = new AbortController();
+  let sent = 0;
+  const whole = sourceOf(bytes);
+  const source = {
+    ...whole,
+    open: () =>
+      tapped(whole.open(), (chunk) => {
+        sent += chunk.length;
+        if (sent > bytes.length / 2) control.abort();
+      }),
+  };
+  await backend.write(BIG, source, { expect: "absent", signal: control.signal }).catch(() => undefined);
+  expect((await backend.list("")).files).toEqual([]);
+}
+
+test("write: a large file whose writing broke off goes on there, whatever the file holds by now", async () => {
+  for (const damage of [false, true]) {
+    const folder = tempFolder("local");
+    await halfWritten(folder, LARGE);
+    const [part = ""] = fs.readdirSync(join(folder, "sub"));
+    if (damage) {
+      const torn = fs.readFileSync(join(folder, "sub", part));
+      torn.fill(0, 1_000_000, 1_000_100);
+      fs.writeFileSync(join(folder, "sub", part), torn);
+    }
+    const backend = await openLocal({ folder, clock: systemClock });
+    const before = bytesWritten();
+    await backend.write(BIG, sourceOf(LARGE), { expect: "absent" });
+    if (!damage) expect(bytesWritten() - before).toBeLessThanOrEqual(0.55 * LARGE.length);
+    expect(hashBytes("sha256", fs.readFileSync(join(folder, BIG)))).toBe(hashBytes("sha256", LARGE));
+    expect(fs.readdirSync(join(folder, "sub"))).toEqual(["big.bin"]);
+  }
+});
+
+test("write: what is left of another large content is not gone on with, and goes", async () => {
+  const folder = tempFolder("local");
+  await halfWritten(folder, LARGE);
+  const other = LARGE.slice(0, 20 * 1024 * 1024);
+  const backend = await openLocal({ folder, clock: systemClock });
+  await backend.write(BIG, sourceOf(other), { expect: "absent" });
+  expect(fs.readFileSync(join(folder, BIG)).length).toBe(other.length);
+  expect(fs.readdirSync(join(folder, "sub"))).toEqual(["big.bin"]);
 });

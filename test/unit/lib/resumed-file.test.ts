@@ -1,7 +1,16 @@
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, renameSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { LARGE_TRANSFER } from "../../../src/lib/part-file.ts";
+import {
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import { LARGE_TRANSFER, releasePart } from "../../../src/lib/part-file.ts";
 import { processTag } from "../../../src/lib/process-identity.ts";
 import { createResumedFiles, type ResumedFile, type ResumedFiles } from "../../../src/lib/resumed-file.ts";
 import { seededRandom } from "../../support/random.ts";
@@ -135,4 +144,18 @@ test("createResumedFiles: what nobody went on with for a week is removed whereve
   expect(readdirSync(folder)).toEqual([]);
   expect(() => readFileSync(notes)).toThrow();
   killedAfter(BLOCK);
+});
+
+test("createResumedFiles: a part that was put into place by a link, before a kill, is never written to again", async () => {
+  const { folder, open } = lab();
+  const part = open() as ResumedFile;
+  part.write(BYTES);
+  await part.finish();
+  linkSync(part.file, join(folder, "big.bin"));
+  renameSync(part.file, join(folder, ofDead(basename(part.file))));
+  releasePart(part.file);
+  const next = open() as ResumedFile;
+  expect(next.from).toBe(0);
+  next.write(BYTES.subarray(0, 10));
+  expect(Buffer.compare(readFileSync(join(folder, "big.bin")), BYTES)).toBe(0);
 });
