@@ -173,7 +173,7 @@ async function hasWitness(
 ): Promise<boolean> {
   const name = room.cache.names("blobs").findLast((other) => other !== own);
   if (name === undefined) return false;
-  const named = new Set(room.cache.manifest(name)?.files.values() ?? []);
+  const named = room.cache.digestsOf([name]);
   for (const sha256 of relied) if (!named.has(sha256)) return false;
   const file = await room.backend.stat(manifestPath(name), options);
   return file !== undefined && room.cache.isCurrent(name, file);

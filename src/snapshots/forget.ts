@@ -124,7 +124,7 @@ export async function removeFull(room: SnapshotRoom, timestamp: string, options:
   }
   const isMarker = ({ path }: RemoteFile): boolean => path === `${folder}/${META_NAME}`;
   // What this machine remembers of the marker would make the rest look whole.
-  room.cache.drop(timestamp, "full");
+  room.cache.drop([timestamp], "full");
   for (const marker of files.filter(isMarker)) {
     faultPoint("forget-marker");
     await removeVersion(room, marker.path, marker.rev, options);

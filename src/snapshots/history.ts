@@ -18,9 +18,12 @@ type Appearance =
  */
 export async function fileHistory(room: SnapshotRoom, path: RelPath, options: SnapshotOptions = {}): Promise<History> {
   const names = await listNamesToShow(room, options);
+  const cached = room.cache.versionsOf(path);
   const found: Appearance[] = [];
   const look = async (name: SnapshotName, index: number): Promise<void> => {
-    found[index] = await appearance(room, name, path, options);
+    const known =
+      name.format === "blobs" && cached.has(name.timestamp) && room.cache.isCurrent(name.timestamp, name.file);
+    found[index] = known ? there(cached.get(name.timestamp)) : await appearance(room, name, path, options);
   };
   await forEachLimit(names, room.workers, look, options);
   const labels = new Map<string, string>();
@@ -60,8 +63,6 @@ async function appearance(
 ): Promise<Appearance> {
   try {
     if (name.format === "full") return await inFullSnapshot(room, name.timestamp, path, options);
-    const cached = room.cache.digestOf(name.timestamp, name.file, path);
-    if (cached !== "unknown") return there(cached);
     const parsed = await fetchManifest(room, name.timestamp, options);
     if (parsed.kind === "unreadable") return { kind: "problem", reason: parsed.reason };
     return there(parsed.manifest.files.get(path));

@@ -217,9 +217,8 @@ function forgetVanished(
   names: ReadonlyMap<string, SnapshotName>,
   except: string | undefined,
 ): void {
-  for (const name of room.cache.names("full")) {
-    if (names.get(name)?.format !== "full") room.cache.drop(name, "full");
-  }
+  const isGone = (name: string): boolean => names.get(name)?.format !== "full";
+  room.cache.drop(room.cache.names("full").filter(isGone), "full");
   room.full.retain(new Set(names.keys()));
   const vanished: string[] = [];
   const remaining: string[] = [];
@@ -227,13 +226,9 @@ function forgetVanished(
     if (name !== except) (names.get(name)?.format === "blobs" ? remaining : vanished).push(name);
   }
   if (vanished.length === 0) return;
-  const named = new Set<string>();
-  for (const name of remaining) {
-    for (const sha256 of room.cache.manifest(name)?.files.values() ?? []) named.add(sha256);
-  }
   // In this order: after a kill between the two the next listing finds the same names vanished.
-  room.blobs.retain(named);
-  for (const name of vanished) room.cache.drop(name, "blobs");
+  room.blobs.retain(room.cache.digestsOf(remaining));
+  room.cache.drop(vanished, "blobs");
 }
 
 async function textOf(body: ReadableStream<Uint8Array>, options: SnapshotOptions): Promise<string | undefined> {

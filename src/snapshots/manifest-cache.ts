@@ -5,53 +5,39 @@ import { faultPoint } from "../lib/fault.ts";
 import { writeAtomic } from "../lib/fs.ts";
 import { hashBytes } from "../lib/hash.ts";
 import { quoteAscii } from "../lib/json.ts";
-import type { RelPath } from "../lib/path.ts";
-import { formatManifest, parseManifest } from "./manifest-codec.ts";
+import { type RelPath, relPath } from "../lib/path.ts";
+import { digestsOfPath, type Entries } from "./delta-log.ts";
+import { formatManifest } from "./manifest-codec.ts";
 import type { BlobsManifest, SnapshotFormat, SnapshotInfo } from "./model.ts";
+import { openSnapshotIndex } from "./snapshot-index.ts";
 
-/** Enough for a header with 101 changed files of usual length; a longer one is read whole. */
-const HEAD_BYTES = 16 * 1024;
 /** What stands between a key and its text in a manifest. */
 const BEFORE_VALUE = '": "';
 
 /**
- * What one cached snapshot looked like on the remote. A null rev: we wrote it and were not told, so the size decides.
- * An empty one: it was racy, so it matches no listing and is only kept to notice when the snapshot vanishes.
- */
-interface Header {
-  readonly rev: string | null;
-  /** Bytes on the remote. */
-  readonly size: number;
-  readonly info: SnapshotInfo;
-  /** SHA-256 of what follows the header's line. */
-  readonly digest: string;
-}
-
-/**
- * Manifests of snapshots as they were last seen, one local file each. They never change on the remote, so one whose
- * version is still the listed one need not be read again. Every method treats an unreadable file as absent.
+ * Manifests of snapshots as they were last seen, and what each changed. They never change on the remote, so one whose
+ * version is still the listed one need not be read again. What is damaged counts as never seen.
  */
 export interface ManifestCache {
-  /** Names of the cached snapshots of a format. */
+  /** Names of the cached snapshots of a format, oldest first. */
   names(format: SnapshotFormat): readonly string[];
   /** `file` is the manifest as the remote lists it; left out for a full snapshot, whose marker is known by name alone. */
   info(name: string, file?: RemoteFile): SnapshotInfo | undefined;
   manifest(name: string, file?: RemoteFile): BlobsManifest | undefined;
   /** True when the cached manifest is the one that `file` describes. */
   isCurrent(name: string, file: RemoteFile): boolean;
-  /**
-   * Every digest that the manifest names, some more than once. Undefined unless the cached one surely is the listed
-   * version (an equal size is not enough) and all of it could be used.
-   */
-  digests(name: string, file: RemoteFile): Iterable<string> | undefined;
+  /** True when it surely is (an equal size is not enough) and all of it could be used. */
+  isExact(name: string, file: RemoteFile): boolean;
   /** Every digest that `text` names, some more than once, when it is the cached manifest byte for byte and all of it can be used. */
   digestsIfSame(name: string, text: string): Iterable<string> | undefined;
-  /** The digest of one path (undefined when the snapshot lacks it), or "unknown" when this is not in the cache. */
-  digestOf(name: string, file: RemoteFile, path: RelPath): string | undefined | "unknown";
+  /** Every digest that any of these cached snapshots names. */
+  digestsOf(names: Iterable<string>): Set<string>;
+  /** The digest of one path in every cached snapshot; undefined where that lacks it. */
+  versionsOf(path: RelPath): ReadonlyMap<string, string | undefined>;
   /** `text` is the manifest as `formatManifest` spells it, where the caller has it at hand. */
   put(manifest: BlobsManifest, remote: { readonly rev: string | null; readonly size: number }, text?: string): void;
   putFull(info: SnapshotInfo): void;
-  drop(name: string, format: SnapshotFormat): void;
+  drop(names: Iterable<string>, format: SnapshotFormat): void;
   /** When the names on the remote were last listed, milliseconds since 1970. */
   lastLook(): number | undefined;
   setLastLook(ms: number): void;
@@ -73,50 +59,53 @@ export function cachedSnapshotNames(stateFolder: string): readonly string[] {
 
 /** Opens the cache in `folder`, which is made when first needed. */
 export function openManifestCache(folder: string): ManifestCache {
-  const fileOf = (name: string, format: SnapshotFormat): string => join(folder, `${name}.${format}`);
+  const index = openSnapshotIndex(join(folder, "index"));
   const lookFile = join(folder, "last-look");
   const forgettingFile = join(folder, "forgetting");
+  const isCurrent = (name: string, file: RemoteFile | undefined): boolean => {
+    const head = index.heads("blobs").get(name)?.head;
+    return (
+      head !== undefined &&
+      (file === undefined || (head.size === file.size && (head.rev === null || head.rev === file.rev)))
+    );
+  };
   return {
-    names: (format) => listNames(folder, `.${format}`),
-    info: (name, file) => {
-      const header = readHeader(fileOf(name, file ? "blobs" : "full"));
-      return header && isCurrent(header, file) ? header.info : undefined;
+    names: (format) => [...index.heads(format).keys()].sort(),
+    info(name, file) {
+      if (file === undefined) return index.heads("full").get(name)?.head.info;
+      return isCurrent(name, file) ? index.heads("blobs").get(name)?.head.info : undefined;
     },
     manifest(name, file) {
-      const found = readEntry(fileOf(name, "blobs"), file);
-      const parsed = found && parseManifest(found.body, name);
-      if (parsed?.kind !== "ok") return undefined;
-      const { problem } = found?.header.info ?? {};
-      return problem === undefined ? parsed.manifest : { ...parsed.manifest, problem };
+      const found = isCurrent(name, file) ? index.heads("blobs").get(name) : undefined;
+      const entries = found && index.entries(found.at);
+      if (found?.head.info === undefined || entries === undefined) return undefined;
+      return { ...found.head.info, format: "blobs", files: filesOf(entries) };
     },
-    isCurrent(name, file) {
-      const header = readHeader(fileOf(name, "blobs"));
-      return header !== undefined && isCurrent(header, file);
-    },
-    digests(name, file) {
-      const found = readEntry(fileOf(name, "blobs"), file);
-      if (found?.header.rev !== file.rev || found.header.info.problem !== undefined) return undefined;
-      return digestsIn(found.body);
+    isCurrent,
+    isExact(name, file) {
+      const head = index.heads("blobs").get(name)?.head;
+      return head?.rev === file.rev && head.info?.problem === undefined;
     },
     digestsIfSame(name, text) {
-      const header = readHeader(fileOf(name, "blobs"));
-      const isSame = header?.info.problem === undefined && header?.digest === hashBytes("sha256", text);
+      const head = index.heads("blobs").get(name)?.head;
+      const isSame = head?.info?.problem === undefined && head?.content === hashBytes("sha256", text);
       return isSame ? digestsIn(text) : undefined;
     },
-    digestOf(name, file, path) {
-      const found = readEntry(fileOf(name, "blobs"), file);
-      return found ? findDigest(found.body, path) : "unknown";
+    digestsOf: (names) => index.digestsOf(names),
+    versionsOf(path) {
+      const log = index.log();
+      const found = digestsOfPath(log, path);
+      return new Map([...index.heads("blobs")].map(([name, { at }]) => [name, found[at]]));
     },
-    put(manifest, remote, text) {
-      const { files: _, ...info } = manifest;
-      store(
-        fileOf(manifest.timestamp, "blobs"),
-        { rev: remote.rev, size: remote.size, info },
-        text ?? formatManifest(manifest),
-      );
+    put(manifest, { rev, size }, text) {
+      const { files, ...info } = manifest;
+      const entries: Entries = new Map();
+      for (const [path, sha256] of files) entries.set(quoteAscii(path), sha256);
+      const content = hashBytes("sha256", text ?? formatManifest(manifest));
+      index.putState({ name: manifest.timestamp, rev, size, info, content }, entries);
     },
-    putFull: (info) => store(fileOf(info.timestamp, "full"), { rev: null, size: 0, info }, ""),
-    drop: (name, format) => fs.rmSync(fileOf(name, format), { force: true }),
+    putFull: (info) => index.putFull(info),
+    drop: (names, format) => index.drop(names, format),
     lastLook: () => Number(readText(lookFile) || Number.NaN) || undefined,
     forgetting: () => (readText(forgettingFile) ?? "").split("\n").filter((name) => name !== ""),
     setForgetting(names) {
@@ -128,53 +117,15 @@ export function openManifestCache(folder: string): ManifestCache {
   };
 }
 
-function store(file: string, header: Omit<Header, "digest">, body: string): void {
-  faultPoint("manifest-cache");
-  writeQuietly(file, `${JSON.stringify({ ...header, digest: hashBytes("sha256", body) })}\n${body}`);
-}
-
-/** A cache that cannot be written costs time only; the run goes on. */
-function writeQuietly(file: string, content: string): void {
-  try {
-    writeAtomic(file, content, { mode: 0o600, durable: false });
-  } catch {
-    fs.rmSync(file, { force: true });
+function filesOf(entries: Entries): Map<RelPath, string> {
+  const files = new Map<RelPath, string>();
+  for (const [quoted, sha256] of entries) {
+    files.set(relPath(quoted.includes("\\") ? JSON.parse(quoted) : quoted.slice(1, -1)), sha256);
   }
+  return files;
 }
 
-function listNames(folder: string, ending: string): string[] {
-  try {
-    const found = fs.readdirSync(folder).filter((name) => name.endsWith(ending));
-    return found.map((name) => name.slice(0, -ending.length)).sort();
-  } catch {
-    return [];
-  }
-}
-
-function readHeader(file: string): Header | undefined {
-  const head = readHead(file);
-  const end = head?.indexOf("\n") ?? -1;
-  const line = end < 0 ? readText(file)?.split("\n", 1)[0] : head?.slice(0, end);
-  return line === undefined ? undefined : parseHeader(line);
-}
-
-interface Entry {
-  readonly header: Header;
-  readonly body: string;
-}
-
-function readEntry(file: string, remote: RemoteFile | undefined): Entry | undefined {
-  const text = readText(file);
-  const end = text?.indexOf("\n") ?? -1;
-  if (text === undefined || end < 0) return undefined;
-  const header = parseHeader(text.slice(0, end));
-  const body = text.slice(end + 1);
-  if (!header || (remote && !isCurrent(header, remote)) || header.digest !== hashBytes("sha256", body))
-    return undefined;
-  return { header, body };
-}
-
-/** The digests in a body that `formatManifest` wrote, many times faster than parsing it: no text in it holds a bare quote. */
+/** The digests in a text that `formatManifest` wrote, many times faster than parsing it: no text in it holds a bare quote. */
 function digestsIn(body: string): string[] {
   const digests: string[] = [];
   for (let at = body.indexOf(BEFORE_VALUE); at >= 0; at = body.indexOf(BEFORE_VALUE, at + BEFORE_VALUE.length)) {
@@ -184,37 +135,12 @@ function digestsIn(body: string): string[] {
   return digests;
 }
 
-function parseHeader(line: string): Header | undefined {
+/** A cache that cannot be written costs time only; the run goes on. */
+function writeQuietly(file: string, content: string): void {
   try {
-    const header = JSON.parse(line) as Header;
-    return typeof header.digest === "string" && typeof header.info?.timestamp === "string" ? header : undefined;
+    writeAtomic(file, content, { mode: 0o600, durable: false });
   } catch {
-    return undefined;
-  }
-}
-
-function isCurrent(header: Header, file: RemoteFile | undefined): boolean {
-  return file === undefined || (header.size === file.size && (header.rev === null || header.rev === file.rev));
-}
-
-/** Finds one entry in a body that `formatManifest` wrote, some 50 times faster than parsing it. */
-function findDigest(text: string, path: RelPath): string | undefined {
-  const key = `\n    ${quoteAscii(path)}: "`;
-  const at = text.indexOf(key);
-  return at < 0 ? undefined : text.slice(at + key.length, at + key.length + 64);
-}
-
-function readHead(file: string): string | undefined {
-  try {
-    const fd = fs.openSync(file, "r");
-    try {
-      const bytes = Buffer.allocUnsafe(HEAD_BYTES);
-      return bytes.toString("utf8", 0, fs.readSync(fd, bytes, 0, HEAD_BYTES, 0));
-    } finally {
-      fs.closeSync(fd);
-    }
-  } catch {
-    return undefined;
+    fs.rmSync(file, { force: true });
   }
 }
 

@@ -79,13 +79,18 @@ async function readAll(
 ): Promise<{ readonly vanished: number; readonly unreadable: readonly string[] }> {
   let vanished = 0;
   const unreadable: string[] = [];
+  const add = (digests: Iterable<string>): void => {
+    for (const sha256 of digests) if (!named.has(sha256)) named.add(detached(sha256));
+  };
+  const cached = new Set(files.filter((file) => isCached(room, file)));
+  add(room.cache.digestsOf([...cached].map(snapshotOf)));
+  for (const file of cached) read.set(file.path, file);
   await forEachLimit(
-    files,
+    files.filter((file) => !cached.has(file)),
     room.workers,
     async (file) => {
       try {
-        const found = await digestsOf(room, file, options);
-        for (const sha256 of found) if (!named.has(sha256)) named.add(detached(sha256));
+        add(await digestsOf(room, file, options));
         read.set(file.path, file);
       } catch (error) {
         if (error instanceof NotFoundError) vanished++;
@@ -102,13 +107,24 @@ function detached(sha256: string): string {
   return Buffer.from(sha256, "latin1").toString("latin1");
 }
 
+function snapshotOf({ path }: RemoteFile): string {
+  return nameOf(path).replace(/\.json$/, "");
+}
+
+/** Whether `snapshots` lists it, not only `gc`. */
+function isListed(file: RemoteFile): boolean {
+  return snapshotTime(snapshotOf(file)) !== undefined && file.path === manifestPath(snapshotOf(file));
+}
+
+function isCached({ cache }: SnapshotRoom, file: RemoteFile): boolean {
+  return !file.racy && isListed(file) && cache.isExact(snapshotOf(file), file);
+}
+
 /** What one manifest names. Throws BackendError unless all of it can be used: an entry left out could name any blob. */
 async function digestsOf(room: SnapshotRoom, file: RemoteFile, options: SnapshotOptions): Promise<Iterable<string>> {
-  const timestamp = nameOf(file.path).replace(/\.json$/, "");
-  const listed = snapshotTime(timestamp) !== undefined && file.path === manifestPath(timestamp);
-  const cached = listed ? room.cache.digests(timestamp, file) : undefined;
-  if (cached) return cached;
-  const parsed = listed ? await fetchManifest(room, timestamp, options) : await readManifest(room, file.path, options);
+  const parsed = isListed(file)
+    ? await fetchManifest(room, snapshotOf(file), options)
+    : await readManifest(room, file.path, options);
   const reason = parsed.kind === "unreadable" ? parsed.reason : parsed.manifest.problem;
   if (parsed.kind === "ok" && reason === undefined) return parsed.manifest.files.values();
   throw new BackendError(reason ?? "it cannot be used", { class: "FILE_REJECTED" });

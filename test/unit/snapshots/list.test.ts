@@ -1,9 +1,13 @@
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BackendError } from "../../../src/backends/errors.ts";
+import { snapshotName } from "../../../src/lib/clock.ts";
 import { relPath } from "../../../src/lib/path.ts";
+import { metaPath } from "../../../src/snapshots/full-folder.ts";
 import { manifestPath } from "../../../src/snapshots/list.ts";
+import { cachedSnapshotNames } from "../../../src/snapshots/manifest-cache.ts";
+import { formatManifest, formatMeta } from "../../../src/snapshots/manifest-codec.ts";
 import { sha256, snapshotLab } from "../../support/snapshot-lab.ts";
 
 const FIXTURES = join(import.meta.dir, "../../fixtures");
@@ -143,9 +147,9 @@ test("listSnapshots: one that vanishes meanwhile is left out; a refused sign-in 
 
 test("manifest cache: a lost or damaged file costs a request and nothing else", async () => {
   const lab = snapshotLab();
-  const timestamp = await lab.snapshot({ "a.md": "1" });
+  await lab.snapshot({ "a.md": "1" });
   const folder = join(lab.stateFolder, "snapshots/manifests");
-  const file = join(folder, `${timestamp}.blobs`);
+  const file = join(folder, "index");
   const whole = readFileSync(file, "utf8");
   const expected = await lab.service.history(relPath("a.md"));
   for (const damage of [whole.slice(0, 40), whole.slice(0, -40), whole.replace(sha256("1"), sha256("2")), "", "\n{}"]) {
@@ -160,12 +164,10 @@ test("manifest cache: a lost or damaged file costs a request and nothing else", 
 test("manifest cache: snapshots that are gone from the remote leave it", async () => {
   const lab = withFixture("claude-mirror-0.5.31/remote-full");
   await lab.service.list();
-  const folder = join(lab.stateFolder, "snapshots/manifests");
-  expect(readdirSync(folder).sort()).toEqual([
-    "2026-11-20T17-39-57Z.blobs",
-    "2026-11-20T17-39-59Z.blobs",
-    "2026-11-20T17-40-26Z.full",
-    "last-look",
+  expect(cachedSnapshotNames(lab.stateFolder)).toEqual([
+    "2026-11-20T17-40-26Z",
+    "2026-11-20T17-39-59Z",
+    "2026-11-20T17-39-57Z",
   ]);
   for (const path of [...lab.store.files.keys()]) {
     if (path.includes("17-39-57Z") || path.includes("17-40-26Z")) lab.store.delete(relPath(path));
@@ -173,5 +175,43 @@ test("manifest cache: snapshots that are gone from the remote leave it", async (
   lab.store.folders.delete("_claude_mirror_snapshots/2026-11-20T17-40-26Z");
   lab.store.folders.delete("_claude_mirror_snapshots/2026-11-20T17-40-26Z/memory");
   await lab.service.list();
-  expect(readdirSync(folder).sort()).toEqual(["2026-11-20T17-39-59Z.blobs", "last-look"]);
+  expect(cachedSnapshotNames(lab.stateFolder)).toEqual(["2026-11-20T17-39-59Z"]);
 });
+
+test("listSnapshots: 1,000 snapshots cost a request for each that is new, later one for the listing", async () => {
+  const lab = snapshotLab();
+  const names = Array.from({ length: 1000 }, (_, at) => snapshotName(Date.UTC(2026, 0, 1) + at * 3_600_000));
+  const full = names.filter((_, at) => at % 10 === 0);
+  for (const timestamp of names) {
+    if (full.includes(timestamp))
+      lab.store.put(metaPath(timestamp), formatMeta({ ...FACTS, timestamp, format: "full" }));
+    else
+      lab.store.put(
+        manifestPath(timestamp),
+        formatManifest({ ...FACTS, timestamp, format: "blobs", files: new Map() }),
+      );
+  }
+  expect(await lab.service.list()).toHaveLength(1000);
+  expect([lab.spy.requests.length, lab.spy.count("read")]).toEqual([1001, 1000]);
+  const again = lab.reopen();
+  await again.snapshot({ "new.md": "new" });
+  again.spy.requests.length = 0;
+  lab.store.put(
+    manifestPath("2027-01-01T00-00-00Z"),
+    formatManifest({ ...FACTS, timestamp: "2027-01-01T00-00-00Z", format: "blobs", files: new Map() }),
+  );
+  expect(await again.service.list()).toHaveLength(1002);
+  expect(again.spy.requests).toEqual([
+    "list _claude_mirror_snapshots",
+    "read _claude_mirror_snapshots/2027-01-01T00-00-00Z.json",
+  ]);
+});
+
+const FACTS = {
+  triggeredBy: "me@desk",
+  action: "push",
+  filesChanged: [],
+  totalFiles: 0,
+  tag: null,
+  message: null,
+};
