@@ -3,7 +3,16 @@ import type { RelPath } from "../../lib/path.ts";
 import { BackendError } from "../errors.ts";
 import type { ListOptions } from "../types.ts";
 import { applyNet, newStream, type Settle, type Stream, settle, takeIn } from "./changes.ts";
-import { CursorLostError, type IdKind, type Node, type NodeSource, type Nodes } from "./model.ts";
+import {
+  CursorLostError,
+  type IdKind,
+  type Node,
+  type NodeChange,
+  type NodeSource,
+  type Nodes,
+  type SourceNode,
+} from "./model.ts";
+import { notedStore } from "./noted.ts";
 import { type Kept, nodeStore } from "./store.ts";
 import { type NodeListing, type NodeView, type ViewOptions, viewNodes } from "./view.ts";
 
@@ -19,6 +28,8 @@ export interface NodeIndexOptions extends Omit<ViewOptions, "root"> {
   readonly root: (nodes: Nodes) => string | undefined;
   /** The rule by which streams are applied. */
   readonly settle?: Settle;
+  /** True when what this process noted is later than what the stream says of the same item; false when left out. */
+  readonly isLater?: (noted: SourceNode, streamed: NodeChange) => boolean;
 }
 
 /**
@@ -30,6 +41,15 @@ export interface NodeIndex {
   list(under: RelPath | "", options?: ListOptions): Promise<NodeListing>;
   /** What the last stream left at a path, best first: no request, and no proof of anything. */
   at(path: RelPath | ""): readonly Node[];
+  /** What the last stream, or a note since, left of an item: no request, and no proof of anything. */
+  node(id: string): Node | undefined;
+  /**
+   * What this process did itself or was told by the way, ahead of the stream, which may be slow to tell: seen by all
+   * that follows until the stream speaks of the item, in the next processes too when `save` is called.
+   */
+  note(changes: readonly NodeChange[]): void;
+  /** Keeps the notes that no stream has confirmed yet; writes nothing when there are none and were none. */
+  save(): void;
 }
 
 /** An unchanged remote leaves the kept cursor alone until it is so old that the vendor may soon forget it. */
@@ -40,6 +60,7 @@ const MOST_RESTARTS = 3;
 export function nodeIndex(options: NodeIndexOptions): NodeIndex {
   const store = nodeStore(options.file, options.key);
   const rule = options.settle ?? settle;
+  const notes = notedStore(`${options.file}.noted`, options);
   let kept: Kept | undefined;
   let loaded = false;
   let view: NodeView | undefined;
@@ -49,7 +70,10 @@ export function nodeIndex(options: NodeIndexOptions): NodeIndex {
 
   const present = (): NodeView => {
     const nodes: Nodes = kept?.nodes ?? new Map();
-    view ??= viewNodes(nodes, { ...options, root: options.root(nodes) });
+    if (view === undefined) {
+      view = viewNodes(nodes, { ...options, root: options.root(nodes) });
+      for (const change of notes.all()) view.set(change.id, change.is === "gone" ? undefined : change);
+    }
     return view;
   };
 
@@ -66,6 +90,7 @@ export function nodeIndex(options: NodeIndexOptions): NodeIndex {
     await readOn(open, options, list);
     const { stream, cursor } = open;
     open = undefined;
+    if (notes.settle(stream.last.values())) view = undefined;
     if (cursor === undefined) throw new RangeError("a stream ended without a cursor");
     const net = rule(kept?.nodes ?? new Map(), stream, options.ids);
     const changed = stream.full || net.put.length > 0 || net.drop.length > 0;
@@ -90,6 +115,14 @@ export function nodeIndex(options: NodeIndexOptions): NodeIndex {
       return (await turn).list(under, list);
     },
     at: (path) => present().at(path),
+    node: (id) => present().node(id),
+    note(changes) {
+      for (const change of changes) {
+        notes.add(change);
+        view?.set(change.id, change.is === "gone" ? undefined : change);
+      }
+    },
+    save: () => notes.save(),
   };
 }
 

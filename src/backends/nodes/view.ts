@@ -28,18 +28,25 @@ export interface NodeView {
   list(under: RelPath | "", options: ListOptions): NodeListing;
   /** What is at a path, best first; empty when nothing is. The root gives its own node where it has one. */
   at(path: RelPath | ""): readonly Node[];
+  /** The node of this id as it is now. */
+  node(id: string): Node | undefined;
+  /** One item changes: a node in place of the one of its id, or none. */
+  set(id: string, node: Node | undefined): void;
 }
 
 export function viewNodes(nodes: Nodes, options: ViewOptions): NodeView {
   const { root, fold } = options;
   const children = childrenOf(nodes);
+  /** What was set since, by id. */
+  const changed = new Map<string, Node | undefined>();
+  const nodeOf = (id: string): Node | undefined => (changed.has(id) ? changed.get(id) : nodes.get(id));
 
   /** The items of one name among the children of these folders, best first. */
   const grouped = (folders: readonly string[]): Map<string, Node[]> => {
     const groups = new Map<string, Node[]>();
     for (const folder of folders) {
       for (const node of children.get(folder) ?? []) {
-        if (node.is === "hidden" || node.is === "removed") continue;
+        if (isOutOfSight(node)) continue;
         const key = fold(node.name);
         const group = groups.get(key);
         if (group === undefined) groups.set(key, [node]);
@@ -53,9 +60,38 @@ export function viewNodes(nodes: Nodes, options: ViewOptions): NodeView {
   const groups = new Map<string, Map<string, Node[]>>();
   const groupsOf = (folders: readonly string[]): Map<string, Node[]> => {
     const key = folders.join("\n");
-    const known = groups.get(key) ?? grouped(folders);
-    groups.set(key, known);
-    return known;
+    const found = groups.get(key);
+    if (found !== undefined) return found;
+    const made = grouped(folders);
+    groups.set(key, made);
+    for (const folder of folders) {
+      const known = groupsWith.get(folder);
+      if (known === undefined) groupsWith.set(folder, new Set([made]));
+      else known.add(made);
+    }
+    return made;
+  };
+  /** The same, by each of their folders. */
+  const groupsWith = new Map<string, Set<Map<string, Node[]>>>();
+  const takeOut = (node: Node): void => {
+    const siblings = children.get(node.parent) ?? [];
+    const at = siblings.findIndex(({ id }) => id === node.id);
+    if (at >= 0) siblings.splice(at, 1);
+    for (const group of groupsWith.get(node.parent) ?? []) {
+      const left = (group.get(fold(node.name)) ?? []).filter(({ id }) => id !== node.id);
+      if (left.length === 0) group.delete(fold(node.name));
+      else group.set(fold(node.name), left);
+    }
+  };
+  const putIn = (node: Node): void => {
+    const siblings = children.get(node.parent);
+    if (siblings === undefined) children.set(node.parent, [node]);
+    else siblings.push(node);
+    if (isOutOfSight(node)) return;
+    for (const group of groupsWith.get(node.parent) ?? []) {
+      const key = fold(node.name);
+      group.set(key, [...(group.get(key) ?? []), node].sort(order(options.prefer)));
+    }
   };
   const foldersAt = (path: RelPath | ""): readonly string[] | undefined => {
     if (root === undefined) return undefined;
@@ -68,9 +104,16 @@ export function viewNodes(nodes: Nodes, options: ViewOptions): NodeView {
   };
   return {
     at(path) {
-      if (path === "") return root === undefined ? [] : [nodes.get(root)].filter((node) => node !== undefined);
+      if (path === "") return root === undefined ? [] : [nodeOf(root)].filter((node) => node !== undefined);
       const folders = foldersAt(parentOf(path));
       return folders === undefined ? [] : (groupsOf(folders).get(fold(nameOf(path))) ?? []);
+    },
+    node: nodeOf,
+    set(id, node) {
+      const before = nodeOf(id);
+      if (before !== undefined) takeOut(before);
+      changed.set(id, node);
+      if (node !== undefined) putIn(node);
     },
     list(under, list) {
       const start = foldersAt(under);
@@ -131,6 +174,7 @@ function childrenOf(nodes: Nodes): Map<string, Node[]> {
   return children;
 }
 
+const isOutOfSight = (node: Node): boolean => node.is === "hidden" || node.is === "removed";
 const isFolder = (node: Node): boolean => node.is === "folder";
 const isFile = (node: Node): node is FileNode => node.is === "file";
 
