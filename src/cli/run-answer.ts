@@ -36,9 +36,10 @@ export function runTeller(ctx: CommandContext): RunTeller {
       tellNotices(run);
       const result = { ...run, notices: run.notices.map((notice) => redact(notice)) };
       const primary = shown ? [] : runLines(result, ctx.out.style);
+      const mirrored = run.backends.length > 1 ? backendLines(run.backends, ctx.out.style) : [];
       return {
         result: runJson(result),
-        lines: [...primary, ...backendLines(run.backends, ctx.out.style)],
+        lines: [...primary, ...mirrored],
         exit: runExit(result),
       };
     },

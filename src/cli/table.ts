@@ -46,6 +46,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Delete files on the remote",
     load: async () => (await import("./commands/delete.ts")).deleteCommand,
   },
+  retry: {
+    summary: "Send mirrors again what failed there",
+    load: async () => (await import("./commands/retry.ts")).retryCommand,
+  },
+  "seed-mirror": {
+    summary: "Fill a new mirror with every file and the newest snapshot",
+    load: async () => (await import("./commands/seed-mirror.ts")).seedMirrorCommand,
+  },
   snapshots: {
     summary: "List the snapshots, newest first",
     load: async () => (await import("./commands/snapshots.ts")).snapshotsCommand,

@@ -83,6 +83,48 @@ export interface BackendOutcome {
   readonly advice: string | null;
 }
 
+/** What `retry` or `seed-mirror` did, or would do. */
+export interface MirrorRunResult {
+  readonly command: "retry" | "seed-mirror";
+  readonly dryRun: boolean;
+  /** With `dryRun`: what would be tried. */
+  readonly planned: readonly {
+    readonly backend: string;
+    readonly files: readonly { readonly path: string; readonly action: "upload" | "delete" }[];
+    readonly snapshots: readonly string[];
+  }[];
+  readonly backends: readonly BackendOutcome[];
+  readonly announcements: readonly Announcement[];
+  readonly notices: readonly string[];
+}
+
+/** What is not on mirrors as it should be, from this machine's records. */
+export interface PendingResult {
+  /** Sorted by path. */
+  readonly rows: readonly (MirrorItem & { readonly backend: string; readonly attempts: number })[];
+  /** How many agreed files were never sent. */
+  readonly unsent: readonly { readonly backend: string; readonly files: number }[];
+  /** Snapshots that wait. */
+  readonly snapshots: readonly { readonly backend: string; readonly timestamps: readonly string[] }[];
+  /** Mirrors whose config cannot be used. */
+  readonly broken: readonly { readonly backend: string; readonly problem: string }[];
+}
+
+/**
+ * One agreed file on one mirror: `behind` has an older version of ours, `differs` somebody else's content, `extra` is not
+ * agreed on.
+ */
+export type MirrorFileState = "ok" | "behind" | "missing" | "differs" | "not sent" | "extra";
+
+/** How one mirror stands, as a listing of it shows. */
+export interface BackendColumn {
+  readonly name: string;
+  /** Why it could not be looked at. */
+  readonly error: string | null;
+  /** By path. */
+  readonly files: ReadonlyMap<string, MirrorFileState>;
+}
+
 /** Something that a person should hear of even when nobody looks at the terminal. */
 export interface Announcement {
   readonly level: "warning" | "action-required";

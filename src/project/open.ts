@@ -11,7 +11,9 @@ import { deleteFiles } from "./delete.ts";
 import { diffFile } from "./diff.ts";
 import { openEnvelopes } from "./envelope-store.ts";
 import { readActivity } from "./log.ts";
+import { retryMirrors, seedMirrors } from "./mirrors/commands.ts";
 import type { Mirror, MirrorDeps } from "./mirrors/model.ts";
+import { mirrorColumns, pendingStatus } from "./mirrors/status.ts";
 import type { Parts } from "./parts.ts";
 import { pullInto } from "./pull-output.ts";
 import { planRestoreInto, restoreFiles } from "./restore.ts";
@@ -35,6 +37,7 @@ export function openProject(deps: ProjectDeps): Project {
   const options = { signal: deps.signal };
   return {
     config: deps.config,
+    name: deps.name ?? deps.config.backend,
     trash: parts.trash,
     status: (options) => projectStatus(parts, options),
     push: ({ forceLocal, ...rest }) =>
@@ -62,6 +65,10 @@ export function openProject(deps: ProjectDeps): Project {
     planGc: ({ graceMs }) => planCollection(parts, graceMs),
     gc: (plan) => collectGarbage(parts, plan),
     verify: (request) => verifyProject(parts, request),
+    pending: () => pendingStatus(parts),
+    mirrorColumns: () => mirrorColumns(parts),
+    retry: (request) => retryMirrors(parts, request),
+    seedMirror: (request) => seedMirrors(parts, request),
     log: (limit) => readActivity(parts, limit),
     close: async () => parts.close(),
   };

@@ -16,18 +16,24 @@ import type {
 } from "../snapshots/model.ts";
 import type { GuardName, Strategy, SyncEvent } from "../sync/model.ts";
 import type { Trash } from "../sync/trash.ts";
+import type { MirrorRequest } from "./mirrors/commands.ts";
 import type { MirrorDeps } from "./mirrors/model.ts";
 import type {
+  BackendColumn,
   ConflictAnswer,
   ConflictEnvelope,
   ConflictQuestion,
   ConflictView,
   DiffResult,
   LogResult,
+  MirrorRunResult,
+  PendingResult,
   RunResult,
   StatusResult,
   VerifyResult,
 } from "./model.ts";
+
+export type { MirrorRequest };
 
 /** What a project is made of; `app.ts` puts it together. */
 export interface ProjectDeps {
@@ -120,6 +126,8 @@ export interface VerifyRequest {
 /** The use cases of one project. Each throws typed errors; `cli/exit.ts` knows them. */
 export interface Project {
   readonly config: ProjectConfig;
+  /** What `--backend` calls the primary. */
+  readonly name: string;
   readonly trash: Trash;
   /** `hashes`: new and changed local files are read, so that every file that is here comes with its MD5. */
   status(options?: { readonly hashes?: boolean }): Promise<StatusResult>;
@@ -150,6 +158,14 @@ export interface Project {
   gc(plan: GcPlan): Promise<GcReport>;
   /** Reads all that is kept on the remotes. Throws BackendError where one cannot be read at all. */
   verify(request: VerifyRequest): Promise<VerifyResult>;
+  /** What waits or failed on mirrors; asks nothing. */
+  pending(): Promise<PendingResult>;
+  /** How each mirror stands, looked at now. */
+  mirrorColumns(): Promise<readonly BackendColumn[]>;
+  /** Tries again what waits on mirrors or failed there for good. */
+  retry(request: MirrorRequest): Promise<MirrorRunResult>;
+  /** Sends mirrors every agreed file that they lack. */
+  seedMirror(request: MirrorRequest): Promise<MirrorRunResult>;
   log(limit: number): Promise<LogResult>;
   close(): Promise<void>;
 }

@@ -1,9 +1,11 @@
+import type { RelPath } from "../lib/path.ts";
 import { hashSet } from "../snapshots/hash-set.ts";
 import type { Finding, Verification, VerifyEvent } from "../snapshots/model.ts";
-import { joinVerifications } from "../snapshots/tally.ts";
+import { joinVerifications, tally } from "../snapshots/tally.ts";
+import { verifyMirrorFiles } from "./mirrors/verify-files.ts";
 import type { Repair, VerifyResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
-import { openPlaces } from "./place.ts";
+import { openPlaces, type Place } from "./place.ts";
 import { repairAll } from "./repair.ts";
 import { contentFinder, type SeenContents } from "./repair-source.ts";
 import type { VerifyRequest } from "./service.ts";
@@ -15,9 +17,9 @@ import { verifyFiles } from "./verify-files.ts";
  */
 export async function verifyProject(parts: Parts, request: VerifyRequest): Promise<VerifyResult> {
   const checkedAtMs = parts.deps.clock.now();
-  const places = await openPlaces(parts, request.backend);
+  const { places, closed } = await openPlaces(parts, request.backend);
   const seen: SeenContents = new Map();
-  const done: Verification[] = [];
+  const done: Verification[] = closed.map(({ name, error }) => notOpened(name, error));
   if (request.snapshots) {
     const agreed = await agreedContents(parts);
     const wanted = new Set<string>();
@@ -34,16 +36,27 @@ export async function verifyProject(parts: Parts, request: VerifyRequest): Promi
       done.push(verification);
     }
   }
-  const [primary] = places;
-  if (request.files) done.push(await verifyFiles(parts, primary, await parts.sync.look({ files: [], cache: false })));
+  if (request.files) for (const place of places) done.push(await verifyLive(parts, place));
   const found = joinVerifications(done);
   const damages = found.findings.filter(isDamage);
   if (request.repair === undefined) return { ...found, checkedAtMs, left: damages, dryRun: false };
   const dryRun = request.repair === "plan";
-  const finder = contentFinder(parts, { places: await openPlaces(parts), seen });
+  const finder = contentFinder(parts, { places: (await openPlaces(parts)).places, seen });
   const repairs = await repairAll(parts, damages, { finder, dryRun });
   const healed = new Set(repairs.filter(isHealed).map(({ finding }) => finding));
   return { ...found, checkedAtMs, repairs, left: damages.filter((finding) => !healed.has(finding)), dryRun };
+}
+
+/** A remote that nothing could be read of. */
+function notOpened(name: string, error: unknown): Verification {
+  const counts = tally(name, "files");
+  counts.failed("" as RelPath, error);
+  return counts.result();
+}
+
+async function verifyLive(parts: Parts, place: Place): Promise<Verification> {
+  if (place.mirror !== undefined) return verifyMirrorFiles(parts, place, place.mirror);
+  return verifyFiles(parts, place, await parts.sync.look({ files: [], cache: false }));
 }
 
 /** Something is lost or wrong, as opposed to changed, unknown or out of reach. */

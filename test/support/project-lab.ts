@@ -65,7 +65,7 @@ export function projectLab(options: ProjectLabOptions = {}): ProjectLab {
   const project = () =>
     openProject({
       mirrors,
-      name: "primary",
+      ...(options.mirrors === undefined ? {} : { name: "primary" }),
       config,
       openBackend: async () => options.wrap?.(remote) ?? remote,
       stateFolder,

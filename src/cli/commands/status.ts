@@ -1,4 +1,5 @@
 import type { StatusFile, StatusResult } from "../../project/model.ts";
+import type { Project } from "../../project/service.ts";
 import { shortStatusLine, statusLines } from "../../ui/render/status.ts";
 import { CONFIG_OPTION, type CommandResult, command } from "../command.ts";
 import type { CommandContext } from "../context.ts";
@@ -10,6 +11,8 @@ export const statusCommand = command({
   summary: "Show what differs between here and the remote",
   about: ["Looks at both sides and changes nothing. Exit code 0 whatever it finds, unless --exit-code is given."],
   options: {
+    pending: { kind: "flag", help: "Show what waits or failed on mirrors instead; asks nothing." },
+    "by-backend": { kind: "flag", help: "Look at every mirror, too, and show a column for each backend." },
     short: { kind: "flag", help: "One line instead of the table." },
     watch: { kind: "number", value: "N", min: 1, max: 3600, help: "Show again every N seconds until Ctrl-C." },
     "exit-code": { kind: "flag", help: "Exit 4 with conflicts, 3 when anything else differs." },
@@ -18,9 +21,11 @@ export const statusCommand = command({
   examples: ["claude-mirror status", "claude-mirror status --short", "claude-mirror status --json --exit-code"],
   async run(ctx, { options }): Promise<CommandResult> {
     const look = () =>
-      withProject(ctx, { config: options.config }, (project) =>
-        answer(ctx, project.status({ hashes: ctx.json }), options),
-      );
+      withProject(ctx, { config: options.config }, (project) => {
+        if (options.pending) return pendingAnswer(ctx, project);
+        if (options["by-backend"]) return columnsAnswer(ctx, project);
+        return answer(ctx, project.status({ hashes: ctx.json }), options);
+      });
     if (options.watch === undefined) return look();
     for (;;) {
       const { result, lines } = await look();
@@ -30,6 +35,26 @@ export const statusCommand = command({
     }
   },
 });
+
+async function pendingAnswer(ctx: CommandContext, project: Project): Promise<CommandResult> {
+  const { pendingLines } = await import("../../ui/render/mirrors.ts");
+  const pending = await project.pending();
+  return {
+    result: { pending: pending.rows, ...pending, rows: undefined },
+    lines: pendingLines(pending, ctx.out.style),
+  };
+}
+
+async function columnsAnswer(ctx: CommandContext, project: Project): Promise<CommandResult> {
+  const { columnLines } = await import("../../ui/render/mirrors.ts");
+  const [status, columns] = await Promise.all([project.status({ hashes: ctx.json }), project.mirrorColumns()]);
+  for (const notice of status.notices) ctx.note(notice);
+  const backends = columns.map(({ name, error, files }) => ({ name, error, files: Object.fromEntries(files) }));
+  return {
+    result: ctx.json ? { ...statusJson(status), backends } : null,
+    lines: columnLines(status, columns, project.name, ctx.out.style),
+  };
+}
 
 async function answer(
   ctx: CommandContext,

@@ -3,9 +3,8 @@ import { countText } from "../format.ts";
 import { printable, type Style } from "../terminal.ts";
 import { aboutPath } from "./held.ts";
 
-/** How each backend stands after a run, one line each, and what a person has to do; nothing where there are no mirrors. */
+/** How each backend stands after a run, one line each, and what a person has to do. */
 export function backendLines(backends: readonly BackendOutcome[], style: Style): readonly string[] {
-  if (backends.length < 2) return [];
   return [
     "Per-backend status:",
     ...backends.flatMap((one) => [statusLine(one, style), ...detailLines(one, style)]),

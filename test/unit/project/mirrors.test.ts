@@ -4,43 +4,11 @@ import { join } from "node:path";
 import { BackendError } from "../../../src/backends/errors.ts";
 import { breakCalls } from "../../../src/backends/wrap/breaker.ts";
 import { relPath } from "../../../src/lib/path.ts";
-import type { BackendOutcome, RunResult } from "../../../src/project/model.ts";
-import { type FaultQueue, faultQueue } from "../../support/fault-queue.ts";
-import { type MemoryBackend, memoryBackend } from "../../support/memory-backend.ts";
-import { type ProjectLab, type ProjectLabOptions, projectLab } from "../../support/project-lab.ts";
-
-interface MirrorLab extends ProjectLab {
-  readonly mirror: MemoryBackend;
-  readonly faults: FaultQueue;
-  text(path: string): string | undefined;
-}
-
-/** A project with one mirror, `dropbox`, whose requests can be made to fail. */
-function mirrorLab(options: ProjectLabOptions = {}): MirrorLab {
-  const mirror = memoryBackend();
-  const faults = faultQueue(mirror);
-  const lab = projectLab({ ...options, mirrors: [{ name: "dropbox", remote: mirror, wrap: () => faults.backend }] });
-  return { ...lab, mirror, faults, text: (path) => textOn(mirror, path) };
-}
-
-function textOn(remote: MemoryBackend, path: string): string | undefined {
-  const entry = remote.store.get(relPath(path));
-  return entry && new TextDecoder().decode(entry.bytes);
-}
-
-function outcome({ backends }: RunResult, name = "dropbox"): BackendOutcome {
-  const found = backends.find((one) => one.name === name);
-  if (found === undefined) throw new Error(`no outcome of ${name}`);
-  return found;
-}
-
-function remoteRecord(lab: ProjectLab, path: string, name = "dropbox"): Record<string, unknown> | undefined {
-  const manifest = JSON.parse(readFileSync(join(lab.root, ".claude_mirror_manifest.json"), "utf8"));
-  return manifest[path]?.remotes?.[name];
-}
-
-const down = () => new BackendError("cannot reach the server: connection refused", { class: "TRANSIENT" });
-const signedOut = () => new BackendError("signing in failed", { class: "AUTH", status: 401 });
+import type { RunResult } from "../../../src/project/model.ts";
+import { faultQueue } from "../../support/fault-queue.ts";
+import { memoryBackend } from "../../support/memory-backend.ts";
+import { down, mirrorLab, outcome, remoteRecord, signedOut } from "../../support/mirror-lab.ts";
+import { type ProjectLab, projectLab } from "../../support/project-lab.ts";
 
 test("push: mirrors get the files and the snapshot under the same name, each blob before its manifest", async () => {
   const lab = mirrorLab();
