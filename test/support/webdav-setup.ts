@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { BackendConfig, BackendDeps, Secret } from "../../src/backends/module.ts";
-import { createWebdavBackend } from "../../src/backends/webdav/backend.ts";
+import { createWebdavBackend, type WebdavBackendOptions } from "../../src/backends/webdav/backend.ts";
 import { createConnection } from "../../src/backends/webdav/connection.ts";
 import { davRoot } from "../../src/backends/webdav/dav-path.ts";
 import type { ServerFacts } from "../../src/backends/webdav/facts.ts";
@@ -22,7 +22,12 @@ export function webdavDeps(secret?: Secret): BackendDeps {
 }
 
 /** A client of one folder, with nothing cached: facts as given. */
-export function webdavClient(url: string, facts: ServerFacts, secret?: Secret) {
+export function webdavClient(
+  url: string,
+  facts: ServerFacts,
+  secret?: Secret,
+  more: Partial<WebdavBackendOptions> = {},
+) {
   const connection = createConnection({
     root: davRoot(url),
     http: createHttpClient(),
@@ -30,7 +35,7 @@ export function webdavClient(url: string, facts: ServerFacts, secret?: Secret) {
     secret,
     scheme: facts.scheme,
   });
-  return createWebdavBackend({ connection, facts, clock: systemClock });
+  return createWebdavBackend({ connection, facts, clock: systemClock, ...more });
 }
 
 /** What the probe finds out about a server. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Backend, CallOptions, Changes } from "../types.ts";
 import { type Remote, removeFile, removeLeftTemps, transferFile, writeFile } from "./changing.ts";
+import { goesInChunks, writeInChunks } from "./chunks.ts";
 import type { DavConnection } from "./connection.ts";
 import { folderUrl } from "./dav-path.ts";
 import { editFile, editsUnderLock } from "./edit.ts";
@@ -19,6 +20,10 @@ export interface WebdavBackendOptions {
   readonly clock: Clock;
   /** Where the names of temporary files are kept while they are on the server; nowhere when left out. */
   readonly tempsFile?: string;
+  /** Where notes about uploads in chunks begin; without it none is gone on with. */
+  readonly chunkNotes?: string;
+  /** Tells this machine's project from others that write to the same place. */
+  readonly client?: string;
   /** Called when the backend is closed. */
   readonly onClose?: () => void;
 }
@@ -29,7 +34,8 @@ export function createWebdavBackend(options: WebdavBackendOptions): Backend {
   const folders = createFolders(connection);
   const seen = createSeen(clock);
   const temps = createTemps(options.tempsFile);
-  const remote: Remote = { connection, facts, folders, clock, seen, temps };
+  const { chunkNotes, client = "" } = options;
+  const remote: Remote = { connection, facts, folders, clock, seen, temps, chunkNotes, client };
   let tidied: Promise<void> | undefined;
   /** Before the first change: what an earlier run left would otherwise stay as long as nothing else is wrong. */
   const tidy = async (call: CallOptions) => {
@@ -52,7 +58,8 @@ export function createWebdavBackend(options: WebdavBackendOptions): Backend {
     read: (path, readOptions = {}) => readFile(remote, path, readOptions),
     async write(path, source, writeOptions) {
       await tidy(writeOptions);
-      return writeFile(remote, path, source, writeOptions);
+      const write = goesInChunks(remote, source, writeOptions.expect) ? writeInChunks : writeFile;
+      return write(remote, path, source, writeOptions);
     },
     async remove(path, writeOptions) {
       await tidy(writeOptions);

@@ -23,6 +23,10 @@ export interface Remote {
   readonly clock: Clock;
   readonly seen: Seen;
   readonly temps: Temps;
+  /** Where notes about uploads in chunks begin; there are none when it is left out. */
+  readonly chunkNotes: string | undefined;
+  /** Tells this machine's project from others that write to the same place. */
+  readonly client: string;
 }
 
 /** What the file systems below all common servers allow. */
@@ -58,7 +62,7 @@ export async function lockToWrite(remote: Remote, path: RelPath, options: CallOp
 }
 
 /** Names that the server would take in a way of its own are refused before anything is sent. */
-function refuseName(remote: Remote, path: RelPath): void {
+export function refuseName(remote: Remote, path: RelPath): void {
   if (path.length * 3 > MAX_NAME && path.split("/").some((part) => Buffer.byteLength(part) > MAX_NAME)) {
     throw new BackendError(`Could not write "${path}": a name in it is longer than ${MAX_NAME} bytes`, {
       class: "FILE_REJECTED",
@@ -145,12 +149,12 @@ interface PutOptions extends CallOptions {
 
 /** One PUT. With the headers of a guard a missing folder is not made. */
 export async function put(remote: Remote, path: RelPath, source: Source, options: PutOptions): Promise<Written> {
-  const { connection, facts } = remote;
+  const { connection } = remote;
   const request: DavRequest = {
     method: "PUT",
     url: fileUrl(connection.root, path),
     what: `write "${options.subject ?? path}"`,
-    headers: { ...options.headers, ...checksumHeader(source) },
+    headers: { ...options.headers, ...checksumHeader(remote, source) },
     body: source,
     signal: options.signal,
     slow: true,
@@ -162,7 +166,12 @@ export async function put(remote: Remote, path: RelPath, source: Source, options
     ? await sendDrained(connection, request)
     : await withFolder(remote, parentOf(path), request, options);
   if (!response.ok) throw refusedChange(connection, response, request, replaces);
-  const etag = response.headers.get("etag");
+  return writtenFile(remote, path, source, response);
+}
+
+/** What the answer to a write tells of the new version. */
+export function writtenFile({ facts }: Remote, path: RelPath, source: Source, response: HttpResponse): Written {
+  const etag = response.headers.get("etag") ?? response.headers.get("oc-etag");
   const serverTimeMs = dateOf(response);
   const clock = serverTimeMs === undefined ? {} : { serverTimeMs };
   if (!facts.putReturnsEtag || !facts.listsEtags || etag === null) return clock;
@@ -177,8 +186,9 @@ export async function put(remote: Remote, path: RelPath, source: Source, options
   return { ...clock, file };
 }
 
-function checksumHeader(source: Source): Headers {
-  if (source.sha256 !== undefined) return { "OC-Checksum": `SHA256:${source.sha256}` };
+/** In the kind that the server was seen to keep, best first. */
+export function checksumHeader({ facts }: Remote, source: Source): Headers {
+  if (source.sha256 !== undefined && facts.checksums[0] !== "md5") return { "OC-Checksum": `SHA256:${source.sha256}` };
   return source.md5 === undefined ? {} : { "OC-Checksum": `MD5:${source.md5}` };
 }
 
@@ -212,7 +222,7 @@ async function withFolder(
 }
 
 /** The error for a change that was refused: StaleError where a guard of ours was what refused it. */
-function refusedChange(
+export function refusedChange(
   connection: DavConnection,
   response: HttpResponse,
   request: DavRequest,

@@ -38,6 +38,8 @@ export interface ServerFacts {
   readonly checksums: readonly ChecksumKind[];
   readonly caseSensitive: boolean;
   readonly atomicWrite: boolean;
+  /** What a Nextcloud's upload in chunks was seen to guard: new names, new names and versions, or nothing. */
+  readonly chunks: "none" | "create" | "replace";
 }
 
 /** What to go by where nothing is proven. */
@@ -61,6 +63,7 @@ export const UNPROVEN: ServerFacts = {
   checksums: [],
   caseSensitive: true,
   atomicWrite: false,
+  chunks: "none",
 };
 
 /** Facts older than this are proven anew, milliseconds. */
@@ -110,7 +113,8 @@ function isFacts(value: unknown): value is ServerFacts {
 export function capabilities(facts: ServerFacts): Capabilities {
   return {
     guard: weakest(facts),
-    checksums: facts.checksums,
+    // Servers keep the one that was sent.
+    checksums: facts.checksums.slice(0, 1),
     writeReturnsRev: facts.putReturnsEtag && facts.listsEtags,
     revTickMs: facts.listsEtags ? KERNEL_TICK_MS : CLOCK_SECOND_MS,
     listsDeep: facts.deepListing,

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { createHttpClient } from "../../lib/http-client.ts";
 import { BackendError } from "../errors.ts";
 import type { BackendConfig, BackendDeps, BackendModule, Looked, Probed } from "../module.ts";
@@ -116,6 +117,8 @@ async function open(config: BackendConfig, deps: BackendDeps): Promise<Backend> 
     facts,
     clock: deps.clock,
     tempsFile: stateFile(stateFolder, root, "temps"),
+    chunkNotes: stateFile(stateFolder, root, "chunks"),
+    client: `${hostname()} ${stateFolder}`,
     onClose() {
       const now = connection.server();
       if (now !== "" && facts.server !== "" && now !== facts.server) dropFacts(stateFolder, root);
@@ -148,6 +151,11 @@ function notesOn(facts: ServerFacts): string[] {
     );
   }
   if (!facts.deepListing) notes.push("The server refuses deep listings: a listing costs one request per folder.");
+  notes.push(
+    facts.chunks === "none"
+      ? "An upload that breaks off begins anew: this server cannot go on with one."
+      : "A large upload that breaks off goes on, for a day.",
+  );
   if (!facts.atomicWrite) notes.push("A reader may see a half-written file for a moment.");
   if (facts.hidesDotFiles) notes.push("The server hides names that begin with a dot: such files are not mirrored.");
   if (!facts.caseSensitive) notes.push("The server does not tell upper from lower case in names.");

@@ -12,6 +12,7 @@ import { guardHeaders } from "./guard.ts";
 import { PROBE_PREFIX, propfind } from "./listing.ts";
 import { type HeldLock, withLock } from "./lock.ts";
 import type { DavEntry } from "./multistatus-parser.ts";
+import { probeChunks } from "./probe-chunks.ts";
 import { canonicalEtag } from "./rev.ts";
 
 export interface ProbeOptions {
@@ -102,6 +103,7 @@ async function probeIn(lab: Lab, dav: string): Promise<ServerFacts> {
     checksums: await probeChecksums(lab),
     caseSensitive: await probeCase(lab),
     atomicWrite: atomic(server, dav, listsEtags),
+    chunks: await probeChunks(lab),
   };
 }
 
