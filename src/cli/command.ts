@@ -111,6 +111,13 @@ export const CONFIG_OPTION = {
   completes: "config",
 } as const satisfies Option;
 
+export const BACKEND_OPTION = {
+  kind: "text",
+  value: "NAME",
+  help: "The backend to work on, by its type or its config's name; the primary when left out.",
+  completes: "backend",
+} as const satisfies Option;
+
 export const DRY_RUN_OPTION = {
   kind: "flag",
   help: "Show what would be done and change nothing.",

@@ -1,4 +1,4 @@
-import type { Project } from "../project/service.ts";
+import type { Snapshots } from "../project/service.ts";
 import type { ForgetOutcome, ForgetPlan, SnapshotInfo } from "../snapshots/model.ts";
 import { forgetDoneLines, forgetPlanLines } from "../ui/render/retention.ts";
 import type { CommandResult } from "./command.ts";
@@ -20,11 +20,11 @@ export function isForReal(options: DeleteOptions): boolean {
 /** Shows what a plan would delete; with `--delete` asks for the word YES and does it. */
 export async function deleteSnapshots(
   ctx: CommandContext,
-  project: Project,
-  makePlan: () => Promise<ForgetPlan>,
+  project: Snapshots,
+  makePlan: (project: Snapshots) => Promise<ForgetPlan>,
   options: DeleteOptions,
 ): Promise<CommandResult> {
-  const plan = await makePlan();
+  const plan = await makePlan(project);
   const lines = forgetPlanLines(plan, ctx.out.style);
   const count = plan.remove.length;
   if (!isForReal(options)) {

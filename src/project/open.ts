@@ -12,11 +12,13 @@ import { diffFile } from "./diff.ts";
 import { openEnvelopes } from "./envelope-store.ts";
 import { readActivity } from "./log.ts";
 import { retryMirrors, seedMirrors } from "./mirrors/commands.ts";
+import { findOnPlaces, partsAt } from "./mirrors/fallback.ts";
 import type { Mirror, MirrorDeps } from "./mirrors/model.ts";
 import { mirrorColumns, pendingStatus } from "./mirrors/status.ts";
 import type { Parts } from "./parts.ts";
+import { choosePlace } from "./place.ts";
 import { pullInto } from "./pull-output.ts";
-import { planRestoreInto, restoreFiles } from "./restore.ts";
+import { findRestore } from "./restore.ts";
 import {
   collectGarbage,
   forgetSnapshots,
@@ -26,7 +28,7 @@ import {
   pruneAfter,
 } from "./retention.ts";
 import { type RunRequest, runTransfer } from "./run.ts";
-import type { Project, ProjectDeps } from "./service.ts";
+import type { Project, ProjectDeps, Snapshots } from "./service.ts";
 import { projectStatus } from "./status.ts";
 import { verifyProject } from "./verify.ts";
 
@@ -53,17 +55,15 @@ export function openProject(deps: ProjectDeps): Project {
     conflict: (file) => viewConflict(parts, file),
     applyConflict: (file, merge) => applyConflict(parts, file, merge),
     dropConflict: (file) => dropConflict(parts, file),
-    snapshots: async () => (await parts.snapshots()).list(options),
-    inspect: async (timestamp, patterns) => (await parts.snapshots()).inspect(timestamp, patterns, options),
-    history: async (file) =>
-      (await parts.snapshots()).history(selectPath(file, { root: parts.root, cwd: deps.cwd }), options),
-    planRestore: (request) => planRestoreInto(parts, request),
-    restore: (plan) => restoreFiles(parts, plan),
-    planForget: (selector) => planForgetting(parts, selector),
-    planPrune: (request) => planPruning(parts, request),
-    forget: (plan) => forgetSnapshots(parts, plan),
-    planGc: ({ graceMs }) => planCollection(parts, graceMs),
-    gc: (plan) => collectGarbage(parts, plan),
+    ...snapshotsOf(parts),
+    on: (backend) => snapshotsOf(partsAt(parts, choosePlace(parts, backend))),
+    async inspect(timestamp, patterns, fallback) {
+      const look = async (at: Parts) => (await at.snapshots()).inspect(timestamp, patterns, options);
+      const { value, name, warning } = await findOnPlaces(parts, look, fallback ?? {});
+      return { ...value, backend: name, warning };
+    },
+    planRestore: (request, fallback) => findRestore(parts, request, fallback ?? {}),
+    restore: (choice) => choice.run(),
     verify: (request) => verifyProject(parts, request),
     pending: () => pendingStatus(parts),
     mirrorColumns: () => mirrorColumns(parts),
@@ -71,6 +71,20 @@ export function openProject(deps: ProjectDeps): Project {
     seedMirror: (request) => seedMirrors(parts, request),
     log: (limit) => readActivity(parts, limit),
     close: async () => parts.close(),
+  };
+}
+
+function snapshotsOf(parts: Parts): Snapshots {
+  const options = { signal: parts.deps.signal };
+  return {
+    snapshots: async () => (await parts.snapshots()).list(options),
+    history: async (file) =>
+      (await parts.snapshots()).history(selectPath(file, { root: parts.root, cwd: parts.deps.cwd }), options),
+    planForget: (selector) => planForgetting(parts, selector),
+    planPrune: (request) => planPruning(parts, request),
+    forget: (plan) => forgetSnapshots(parts, plan),
+    planGc: ({ graceMs }) => planCollection(parts, graceMs),
+    gc: (plan) => collectGarbage(parts, plan),
   };
 }
 

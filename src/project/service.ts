@@ -17,6 +17,7 @@ import type {
 import type { GuardName, Strategy, SyncEvent } from "../sync/model.ts";
 import type { Trash } from "../sync/trash.ts";
 import type { MirrorRequest } from "./mirrors/commands.ts";
+import type { Consent, Fallback } from "./mirrors/fallback.ts";
 import type { MirrorDeps } from "./mirrors/model.ts";
 import type {
   BackendColumn,
@@ -33,7 +34,7 @@ import type {
   VerifyResult,
 } from "./model.ts";
 
-export type { MirrorRequest };
+export type { Consent, Fallback, MirrorRequest };
 
 /** What a project is made of; `app.ts` puts it together. */
 export interface ProjectDeps {
@@ -106,6 +107,16 @@ export interface RestoreSummary {
   readonly interrupted: boolean;
 }
 
+/** A restore that was planned, and where its snapshot is. */
+export interface RestoreChoice {
+  readonly plan: RestorePlan;
+  /** Who has the snapshot. */
+  readonly backend: string;
+  /** What to tell when that is not the primary. */
+  readonly warning: string | null;
+  readonly run: () => Promise<RestoreSummary>;
+}
+
 export interface PruneRequest {
   /** Those of the config when left out. */
   readonly rules?: PrunePolicy;
@@ -123,8 +134,26 @@ export interface VerifyRequest {
   readonly repair?: "plan" | "do";
 }
 
+export interface InspectionChoice extends Inspection {
+  readonly backend: string;
+  readonly warning: string | null;
+}
+
+/** The snapshots of one remote. */
+export interface Snapshots {
+  snapshots(): Promise<readonly SnapshotInfo[]>;
+  history(file: string): Promise<History>;
+  planForget(selector: ForgetSelector): Promise<ForgetPlan>;
+  planPrune(request: PruneRequest): Promise<ForgetPlan>;
+  /** Deletes the snapshots of a plan; their blobs stay until `gc`. */
+  forget(plan: ForgetPlan): Promise<readonly ForgetOutcome[]>;
+  /** Throws RefusedError "gc" when it cannot be told which blobs are used. */
+  planGc(options: { readonly graceMs: number }): Promise<GcPlan>;
+  gc(plan: GcPlan): Promise<GcReport>;
+}
+
 /** The use cases of one project. Each throws typed errors; `cli/exit.ts` knows them. */
-export interface Project {
+export interface Project extends Snapshots {
   readonly config: ProjectConfig;
   /** What `--backend` calls the primary. */
   readonly name: string;
@@ -144,18 +173,12 @@ export interface Project {
   applyConflict(file: string, merge: { readonly bytes: Uint8Array; readonly dryRun: boolean }): Promise<RunResult>;
   /** Forgets one that was noted and answers its path. Throws MissingError. */
   dropConflict(file: string): string;
-  snapshots(): Promise<readonly SnapshotInfo[]>;
-  inspect(timestamp: string, patterns: readonly string[]): Promise<Inspection>;
-  history(file: string): Promise<History>;
-  planRestore(request: RestoreRequest): Promise<RestorePlan>;
-  restore(plan: RestorePlan): Promise<RestoreSummary>;
-  planForget(selector: ForgetSelector): Promise<ForgetPlan>;
-  planPrune(request: PruneRequest): Promise<ForgetPlan>;
-  /** Deletes the snapshots of a plan; their blobs stay until `gc`. */
-  forget(plan: ForgetPlan): Promise<readonly ForgetOutcome[]>;
-  /** Throws RefusedError "gc" when it cannot be told which blobs are used. */
-  planGc(options: { readonly graceMs: number }): Promise<GcPlan>;
-  gc(plan: GcPlan): Promise<GcReport>;
+  /** The snapshots of the remote that `--backend` names; those of the primary without a name. Throws UsageError. */
+  on(backend: string | undefined): Snapshots;
+  /** From the primary, else from the first mirror that has the snapshot, or only from the one that is named. */
+  inspect(timestamp: string, patterns: readonly string[], fallback?: Fallback): Promise<InspectionChoice>;
+  planRestore(request: RestoreRequest, fallback?: Fallback): Promise<RestoreChoice>;
+  restore(choice: RestoreChoice): Promise<RestoreSummary>;
   /** Reads all that is kept on the remotes. Throws BackendError where one cannot be read at all. */
   verify(request: VerifyRequest): Promise<VerifyResult>;
   /** What waits or failed on mirrors; asks nothing. */

@@ -1,7 +1,7 @@
 import { parseMoment } from "../../lib/durations.ts";
 import { UsageError } from "../../lib/errors.ts";
 import type { ForgetSelector } from "../../snapshots/model.ts";
-import { CONFIG_OPTION, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTION, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
 import { deleteSnapshots } from "../delete-snapshots.ts";
 import { withProject } from "../project.ts";
 
@@ -32,6 +32,7 @@ export const forgetCommand = command({
     delete: { kind: "flag", help: "Really delete." },
     yes: YES_OPTION,
     "dry-run": DRY_RUN_OPTION,
+    backend: BACKEND_OPTION,
     config: CONFIG_OPTION,
   },
   examples: [
@@ -54,7 +55,7 @@ export const forgetCommand = command({
       });
     }
     return withProject(ctx, { config: options.config, progress: false }, (project) =>
-      deleteSnapshots(ctx, project, () => project.planForget(selector), options),
+      deleteSnapshots(ctx, project.on(options.backend), (at) => at.planForget(selector), options),
     );
   },
 });

@@ -1,7 +1,7 @@
 import { parseGrace } from "../../lib/durations.ts";
 import type { GcPlan, GcReport, UnusedBlob } from "../../snapshots/model.ts";
 import { gcDoneLines, gcPlanLines } from "../../ui/render/retention.ts";
-import { CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
 import { isForReal } from "../delete-snapshots.ts";
 import { EXIT } from "../exit.ts";
 import { withProject } from "../project.ts";
@@ -22,12 +22,14 @@ export const gcCommand = command({
     delete: { kind: "flag", help: "Really delete." },
     yes: YES_OPTION,
     "dry-run": DRY_RUN_OPTION,
+    backend: BACKEND_OPTION,
     config: CONFIG_OPTION,
   },
   examples: ["claude-mirror gc", "claude-mirror gc --delete", "claude-mirror gc --delete --yes --grace 2d"],
   async run(ctx, { options }) {
     const graceMs = parseGrace(options.grace ?? "24h");
-    return withProject(ctx, { config: options.config, progress: false }, async (project): Promise<CommandResult> => {
+    return withProject(ctx, { config: options.config, progress: false }, async (whole): Promise<CommandResult> => {
+      const project = whole.on(options.backend);
       const plan = await project.planGc({ graceMs });
       const lines = gcPlanLines(plan, ctx.out.style);
       const count = plan.candidates.length;

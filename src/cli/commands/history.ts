@@ -1,16 +1,16 @@
-import { CONFIG_OPTION, command } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTION, command } from "../command.ts";
 import { withProject } from "../project.ts";
 
 export const historyCommand = command({
   name: "history",
   summary: "List the snapshots that hold a file, and its versions",
   positionals: [{ name: "PATH", help: "A file, from the current folder.", completes: "file" }],
-  options: { config: CONFIG_OPTION },
+  options: { backend: BACKEND_OPTION, config: CONFIG_OPTION },
   examples: ["claude-mirror history MEMORY.md"],
   async run(ctx, { options, positionals }) {
     const [file = ""] = positionals;
     const [history, { historyLines }] = await Promise.all([
-      withProject(ctx, { config: options.config }, (project) => project.history(file)),
+      withProject(ctx, { config: options.config }, (project) => project.on(options.backend).history(file)),
       import("../../ui/render/history.ts"),
     ]);
     for (const problem of history.problems ?? []) ctx.note(`A snapshot could not be read: ${problem}`);

@@ -1,4 +1,4 @@
-import { CONFIG_OPTION, command } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTION, command } from "../command.ts";
 import { withProject } from "../project.ts";
 
 export const inspectCommand = command({
@@ -7,18 +7,22 @@ export const inspectCommand = command({
   positionals: [{ name: "TIMESTAMP", help: "A snapshot's name.", completes: "snapshot" }],
   options: {
     paths: { kind: "list", value: "GLOB", help: "Only files that match; may be given more than once." },
+    backend: BACKEND_OPTION,
     config: CONFIG_OPTION,
   },
   examples: ["claude-mirror inspect 2026-05-05T10-15-22Z --paths 'memory/**'"],
   async run(ctx, { options, positionals }) {
     const [timestamp = ""] = positionals;
     const [inspection, { inspectLines }] = await Promise.all([
-      withProject(ctx, { config: options.config }, (project) => project.inspect(timestamp, options.paths)),
+      withProject(ctx, { config: options.config }, (project) =>
+        project.inspect(timestamp, options.paths, { backend: options.backend }),
+      ),
       import("../../ui/render/inspect.ts"),
     ]);
-    const { info, files } = inspection;
+    const { info, files, backend, warning } = inspection;
+    if (warning !== null) ctx.note(ctx.err.style.yellow(warning));
     return {
-      result: { timestamp: info.timestamp, format: info.format, total_files: info.totalFiles, files },
+      result: { timestamp: info.timestamp, format: info.format, total_files: info.totalFiles, files, backend },
       lines: inspectLines(inspection, ctx.out.style),
     };
   },

@@ -1,6 +1,6 @@
 import { UsageError } from "../../lib/errors.ts";
 import type { PrunePolicy } from "../../snapshots/model.ts";
-import { CONFIG_OPTION, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTION, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
 import { deleteSnapshots } from "../delete-snapshots.ts";
 import { withProject } from "../project.ts";
 
@@ -23,6 +23,7 @@ export const pruneCommand = command({
     delete: { kind: "flag", help: "Really delete." },
     yes: YES_OPTION,
     "dry-run": DRY_RUN_OPTION,
+    backend: BACKEND_OPTION,
     config: CONFIG_OPTION,
   },
   examples: [
@@ -44,9 +45,8 @@ export const pruneCommand = command({
     }
     const includeTagged = options["include-tagged"] ?? false;
     return withProject(ctx, { config: options.config, progress: false }, (project) => {
-      const { planPrune } = project;
-      const plan = () => planPrune(options["from-config"] ? { includeTagged } : { rules, includeTagged });
-      return deleteSnapshots(ctx, project, plan, options);
+      const request = options["from-config"] ? { includeTagged } : { rules, includeTagged };
+      return deleteSnapshots(ctx, project.on(options.backend), (at) => at.planPrune(request), options);
     });
   },
 });

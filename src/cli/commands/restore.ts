@@ -1,8 +1,11 @@
 import { existsSync, realpathSync } from "node:fs";
 import { resolve, sep } from "node:path";
+import { redact } from "../../lib/redact.ts";
+import type { Consent } from "../../project/service.ts";
 import type { RestorePlan } from "../../snapshots/model.ts";
 import { restoreDoneLines, restorePlanLines } from "../../ui/render/restore.ts";
-import { CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
+import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { withProject } from "../project.ts";
 
@@ -26,6 +29,10 @@ export const restoreCommand = command({
     output: { kind: "text", value: "DIR", help: "Write there instead of into the project.", completes: "folder" },
     yes: YES_OPTION,
     "dry-run": DRY_RUN_OPTION,
+    backend: {
+      ...BACKEND_OPTION,
+      help: "Only from this backend; from the primary, else from the first mirror that has it, when left out.",
+    },
     config: CONFIG_OPTION,
   },
   examples: [
@@ -36,10 +43,16 @@ export const restoreCommand = command({
     const [timestamp = "", ...patterns] = positionals;
     const output = options.output === undefined ? {} : { output: resolve(ctx.cwd, options.output) };
     return withProject(ctx, { config: options.config }, async (project): Promise<CommandResult> => {
-      const plan = await project.planRestore({ timestamp, patterns, ...output });
+      const consent = consentTo(ctx, { yes: options.yes ?? false, dryRun: options["dry-run"] ?? false });
+      const found = await project.planRestore(
+        { timestamp, patterns, ...output },
+        { backend: options.backend, consent },
+      );
+      const { plan, backend } = found;
+      if (found.warning !== null) ctx.note(ctx.err.style.yellow(found.warning));
       const changed = plan.items.filter((item) => item.kind !== "same");
       if (options["dry-run"])
-        return { result: { dry_run: true, ...plan }, lines: restorePlanLines(plan, ctx.out.style) };
+        return { result: { dry_run: true, backend, ...plan }, lines: restorePlanLines(plan, ctx.out.style) };
       if (overProject(project.config.projectPath, plan) && changed.length > 0 && !options.yes) {
         const what = patterns.length === 0 ? "the entire snapshot" : `${changed.length} matching file(s)`;
         const message = `This will overwrite ${what} in ${plan.target}. Continue?`;
@@ -47,11 +60,12 @@ export const restoreCommand = command({
           return { result: { restored: [], aborted: true }, lines: ["Nothing was restored."], exit: EXIT.failed };
         }
       }
-      const summary = await project.restore(plan);
+      const summary = await project.restore(found);
       const failed = summary.items.filter((item) => item.status === "failed").length;
       return {
         result: {
           dry_run: false,
+          backend,
           timestamp: plan.timestamp,
           format: plan.format,
           target: plan.target,
@@ -63,6 +77,18 @@ export const restoreCommand = command({
     });
   },
 });
+
+/** A mirror stands in for a primary that cannot be asked only when somebody says so. */
+function consentTo(ctx: CommandContext, { yes, dryRun }: { readonly yes: boolean; readonly dryRun: boolean }): Consent {
+  let told = false;
+  return async (mirror, primary) => {
+    if (!told)
+      ctx.note(ctx.err.style.red(`The primary (${primary.name}) cannot be asked: ${redact(primary.error.message)}`));
+    told = true;
+    if (yes || dryRun) return true;
+    return ctx.ask.confirm({ message: `Restore from the mirror ${mirror} instead?`, flag: "--yes", initial: false });
+  };
+}
 
 /** Whether files of the project itself would be replaced: by its own name, another one, or that of a folder in it. */
 function overProject(projectPath: string, { target, items }: RestorePlan): boolean {

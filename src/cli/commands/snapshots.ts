@@ -1,13 +1,13 @@
-import { CONFIG_OPTION, command } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTION, command } from "../command.ts";
 import { withProject } from "../project.ts";
 
 export const snapshotsCommand = command({
   name: "snapshots",
   summary: "List the snapshots, newest first",
-  options: { config: CONFIG_OPTION },
+  options: { backend: BACKEND_OPTION, config: CONFIG_OPTION },
   async run(ctx, { options }) {
     const [list, { snapshotsLines }] = await Promise.all([
-      withProject(ctx, { config: options.config }, (project) => project.snapshots()),
+      withProject(ctx, { config: options.config }, (project) => project.on(options.backend).snapshots()),
       import("../../ui/render/snapshots.ts"),
     ]);
     const result = list.map((info) => ({
@@ -15,7 +15,7 @@ export const snapshotsCommand = command({
       format: info.format,
       file_count: info.totalFiles,
       size_bytes: null,
-      source_backend: "primary",
+      source_backend: options.backend ?? "primary",
       tag: info.tag,
       message: info.message,
       action: info.action,

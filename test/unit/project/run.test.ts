@@ -235,7 +235,7 @@ test("restore: an output folder that is the project counts as the project", asyn
   lab.write("a.md", "one\n");
   const { snapshot } = await lab.push();
   symlinkSync(lab.root, join(lab.home, "alias"));
-  const plan = await lab
+  const { plan } = await lab
     .project()
     .planRestore({ timestamp: snapshot?.timestamp ?? "", patterns: [], output: join(lab.home, "alias") });
   expect(plan.target).toBe(lab.root);
