@@ -15,9 +15,13 @@ const REASON = "conflict markers are left in it: finish the merge, then run agai
 /** Takes out of the plan what would send a file in which our conflict markers are left; a conflict stays one. */
 export function holdMarked(parts: Parts, plan: Plan, { rows }: Look): Plan {
   const marked = new Set<RelPath>();
+  const read = fileReader();
   for (const action of plan.actions) {
     if (action.kind !== "upload" && action.kind !== "keep-both") continue;
-    if (isMarked(parts, action.path, action.local.size)) marked.add(action.path);
+    const { size } = action.local;
+    if (size < LEAST_READ || size > MOST_READ) continue;
+    const bytes = read(joinUnder(parts.root, action.path), size);
+    if (bytes !== undefined && isMarked(bytes)) marked.add(action.path);
   }
   if (marked.size === 0) return plan;
   const unsettled = plan.statuses
@@ -35,12 +39,31 @@ export function holdMarked(parts: Parts, plan: Plan, { rows }: Look): Plan {
   };
 }
 
-function isMarked(parts: Parts, path: RelPath, size: number): boolean {
-  if (size < LEAST_READ || size > MOST_READ) return false;
-  try {
-    const bytes = fs.readFileSync(joinUnder(parts.root, path));
-    return bytes.includes(MARKERS.local) && bytes.includes(MARKERS.remote) && holdsMarkers(bytes.toString("utf8"));
-  } catch {
-    return false; // Sending it says what is wrong with it.
-  }
+function isMarked(bytes: Buffer): boolean {
+  return bytes.includes(MARKERS.local) && bytes.includes(MARKERS.remote) && holdsMarkers(bytes.toString("utf8"));
 }
+
+/** Reads up to `size` bytes of a file into the same memory each time; undefined where it cannot: sending it says why. */
+function fileReader(): (absolute: string, size: number) => Buffer | undefined {
+  let memory = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  return (absolute, size) => {
+    if (memory.length < size) memory = Buffer.allocUnsafeSlow(Math.max(size, memory.length * 2));
+    let fd: number | undefined;
+    try {
+      fd = fs.openSync(absolute, READ_FLAGS);
+      let length = 0;
+      for (let count = -1; count !== 0 && length < size; length += count) {
+        count = fs.readSync(fd, memory, length, size - length, null);
+      }
+      return memory.subarray(0, length);
+    } catch {
+      return undefined;
+    } finally {
+      if (fd !== undefined) fs.closeSync(fd);
+    }
+  };
+}
+
+const FIRST_BYTES = 1 << 16;
+/** Opening a pipe that took the file's place must not wait for a writer. */
+const READ_FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);

@@ -119,6 +119,7 @@ async function carryOut(parts: Parts, request: RunRequest, settled: Settled): Pr
   const notices = [...earlier.notices];
   if (look.blobsMissing) (await parts.snapshots()).distrust("blobs");
   if (look.snapshotsMissing) (await parts.snapshots()).distrust("full snapshots");
+  const steps = stepsOf(plan);
   const changes = plan.actions.some((action) => action.kind !== "adopt" && action.kind !== "forget");
   mirrors?.doom(plan, look);
   if (changes) {
@@ -128,12 +129,14 @@ async function carryOut(parts: Parts, request: RunRequest, settled: Settled): Pr
     if (before.snapshot !== null) mirrors?.queueSnapshot(before.snapshot.timestamp);
     parts.sync.begin(request.command, plan);
   }
-  const outcome = await parts.sync.execute(plan, await parts.snapshotHooks());
+  const hooks = await parts.snapshotHooks();
+  // Mirrors ask for the plan once more.
+  const outcome = await parts.sync.execute(plan, { ...hooks, takesActions: mirrors === undefined });
   parts.sync.record(look);
   parts.trash.empty({ olderThanMs: TRASH_KEEP_MS });
   notices.push(...(outcome.notices ?? []));
   const done: Done = { items: outcome.items, interrupted: outcome.interrupted, notices, snapshot: null };
-  if (outcome.interrupted) return resultOf(parts, request, settled, done);
+  if (outcome.interrupted) return resultOf(parts, request, settled, done, steps);
   const due = parts.sync.due();
   if (due !== undefined) await mirrors?.queue(due);
   const closing = closeRun(parts, notices, mirrors);
@@ -141,7 +144,7 @@ async function carryOut(parts: Parts, request: RunRequest, settled: Settled): Pr
   closing.catch(() => undefined);
   const mirrored = mirrors?.start({ due, plan, look, retries: retriesIn(request) }, closing);
   mirrored?.catch(() => undefined);
-  const result = resultOf(parts, request, settled, { ...done, ...(await closing) });
+  const result = resultOf(parts, request, settled, { ...done, ...(await closing) }, steps);
   if (mirrored === undefined) return result;
   request.onPrimary?.(result);
   return withBackends(parts, result, await mirrored);
@@ -180,11 +183,24 @@ async function closeRun(
   return { snapshot: after.snapshot };
 }
 
+interface Steps {
+  readonly planned: RunResult["planned"];
+  readonly copies: ReadonlyMap<RelPath, RelPath>;
+}
+
+/** What the result tells of the actions, which a plan is without once it is carried out. */
+function stepsOf({ actions }: Plan): Steps {
+  const copies = new Map<RelPath, RelPath>();
+  for (const action of actions) if (action.kind === "keep-both") copies.set(action.path, action.copy);
+  return { planned: actions.map(({ path, kind }) => ({ path, action: kind })), copies };
+}
+
 function resultOf(
   parts: Parts,
   request: RunRequest,
   { plan, look }: Pick<Settled, "plan" | "look">,
   done: Done,
+  { planned, copies } = stepsOf(plan),
 ): RunResult {
   const ok = done.items.filter((item) => item.status === "done");
   const paths = (kind: Action["kind"]): string[] =>
@@ -193,13 +209,10 @@ function resultOf(
     ...done.items.filter((item) => item.status === "failed"),
     ...(done.snapshotFailed ? [done.snapshotFailed] : []),
   ];
-  const copies = new Map(
-    plan.actions.flatMap((action) => (action.kind === "keep-both" ? [[action.path, action.copy] as const] : [])),
-  );
   const result = {
     command: request.command,
     dryRun: request.dryRun,
-    planned: plan.actions.map(({ path, kind }) => ({ path, action: kind })),
+    planned,
     uploaded: paths("upload"),
     downloaded: paths("download"),
     deletedRemote: paths("delete-remote"),

@@ -1,7 +1,7 @@
 import { BackendError, LocalFileError } from "../backends/errors.ts";
 import type { Backend } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
-import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
+import { ITEMS_PER_COLLECTION, releaseMemory } from "../lib/memory.ts";
 import { parentOf, type RelPath } from "../lib/path.ts";
 import type { ResumedFiles } from "../lib/resumed-file.ts";
 import { learnRevs } from "./closing.ts";
@@ -12,14 +12,17 @@ import { keepBoth } from "./keep-both.ts";
 import { type Lane, lanesOf } from "./lanes.ts";
 import { digestFile } from "./local-content.ts";
 import { asLocalError, type LocalRoot, openLocalRoot, requireUnchanged } from "./local-file.ts";
-import type { Action, BaseEntry, ItemError, ItemOutcome, Outcome, Plan, SyncEvent } from "./model.ts";
+import type { Action, ActionKind, BaseEntry, ItemError, ItemOutcome, Outcome, Plan, SyncEvent } from "./model.ts";
+import { takeActions } from "./plan.ts";
 import { removeLocal, removeRemote } from "./remove.ts";
 import { agreedBase, type BeforeUpload, callOptions, folderSyncer, type RunContext } from "./run-context.ts";
 import type { Trash } from "./trash.ts";
 import { damaged, type Sent, upload } from "./upload.ts";
 
-/** What the executor asks of the snapshots. */
+/** What the executor asks of the snapshots, and how it treats the plan. */
 export interface ExecuteHooks {
+  /** Takes the actions out of the plan and releases each once it is begun: a large plan need not stay in memory. */
+  readonly takesActions?: boolean;
   readonly beforeUpload?: BeforeUpload;
   /** Whether a snapshot surely keeps this content. Without it nothing is, and all that goes is put in the trash. */
   readonly heldBySnapshot?: (sha256: string) => boolean | Promise<boolean>;
@@ -56,13 +59,16 @@ export interface Executed extends Outcome {
  */
 export async function execute(plan: Pick<Plan, "actions">, options: ExecuteOptions): Promise<Executed> {
   const run = beginRun(options);
-  options.onEvent?.({ kind: "begin", items: plan.actions.length, bytes: plannedBytes(plan.actions) });
-  cleanTemps(options.root, foldersWrittenTo(plan.actions));
+  const { actions } = plan;
+  options.onEvent?.({ kind: "begin", items: actions.length, bytes: plannedBytes(actions) });
+  cleanTemps(options.root, foldersWrittenTo(actions));
   options.resumed?.tidy();
-  for (const phase of phasesOf(plan.actions)) await runPhase(phase, run);
+  const phases = phasesOf(actions);
+  const queue: Queue = options.takesActions ? takeActions(plan) : [...actions];
+  for (const phase of phases) await runPhase(phase, queue, run);
   await closeRun(run);
   await options.journal.flush();
-  const items = plan.actions.flatMap((action) => run.outcomes.get(action) ?? []);
+  const items = run.outcomes.filter((outcome) => outcome !== undefined);
   const { base, local, sent } = run;
   return { items, interrupted: run.interrupted, confirmed: { base, local }, sent };
 }
@@ -72,9 +78,12 @@ interface Run extends RunContext {
   readonly base: Map<RelPath, BaseEntry | undefined>;
   readonly local: Map<RelPath, LocalFact>;
   readonly sent: Map<RelPath, SentFile>;
-  readonly outcomes: Map<Action, ItemOutcome>;
-  /** Who sent what is not named yet. */
-  readonly senders: Map<RelPath, Action>;
+  /** By the action's place in the plan. */
+  readonly outcomes: (ItemOutcome | undefined)[];
+  /** Items done or failed so far. */
+  settled: number;
+  /** Who sent what is not named yet, where it is not the action of that path. */
+  readonly senders: Map<RelPath, number>;
   stopped: ItemError | undefined;
   interrupted: boolean;
 }
@@ -104,7 +113,8 @@ function beginRun(options: ExecuteOptions): Run {
     base,
     local,
     sent,
-    outcomes: new Map(),
+    outcomes: [],
+    settled: 0,
     senders: new Map(),
     stopped: undefined,
     interrupted: false,
@@ -137,50 +147,57 @@ function note(record: JournalRecord, run: Pick<Run, "base" | "local" | "sent">):
   }
 }
 
-function isDelete(action: Action): boolean {
-  return action.kind === "delete-local" || action.kind === "delete-remote";
+function isDelete(kind: ActionKind): boolean {
+  return kind === "delete-local" || kind === "delete-remote";
 }
 
-/** The plan puts deletes that make room first and others last. */
-function phasesOf(actions: readonly Action[]): readonly (readonly Action[])[] {
-  const first = actions.findIndex((action) => !isDelete(action));
-  if (first < 0) return [actions];
-  const rest = actions.slice(first);
-  return [actions.slice(0, first), rest.filter((action) => !isDelete(action)), rest.filter(isDelete)];
+/** The actions in the plan's order; one that was begun is released. */
+type Queue = (Action | undefined)[];
+
+/** The places of the actions: the plan puts deletes that make room first and others last. */
+function phasesOf(actions: readonly Action[]): readonly (readonly number[])[] {
+  const first = actions.findIndex((action) => !isDelete(action.kind));
+  const phases: [front: number[], middle: number[], last: number[]] = [[], [], []];
+  for (const [place, { kind }] of actions.entries()) {
+    phases[first < 0 || place < first ? 0 : isDelete(kind) ? 2 : 1].push(place);
+  }
+  return phases;
 }
 
 /** Settles every item that it begins. */
-async function runPhase(actions: readonly Action[], run: Run): Promise<void> {
-  const lanes = lanesOf(actions, run.backend.can, run.options.workers);
-  await Promise.all(lanes.map((lane) => runLane(lane, run)));
+async function runPhase(places: readonly number[], queue: Queue, run: Run): Promise<void> {
+  const kindAt = (place: number): ActionKind => (queue[place] as Action).kind;
+  const lanes = lanesOf({ places, kindAt }, run.backend.can, run.options.workers);
+  await Promise.all(lanes.map((lane) => runLane(lane, queue, run)));
 }
 
-async function runLane({ actions, workers, whenRoom }: Lane, run: Run): Promise<void> {
+async function runLane({ places, workers, whenRoom }: Lane, queue: Queue, run: Run): Promise<void> {
   let next = 0;
   const worker = async () => {
-    for (let action = actions[next++]; action !== undefined; action = actions[next++]) {
+    for (let place = places[next++]; place !== undefined; place = places[next++]) {
       if (run.signal?.aborted) {
         run.interrupted = true;
         return;
       }
-      const item = action;
-      if (run.stopped === undefined) await whenRoom(sizeOf(item), () => runItem(item, run));
-      else fail(action, run.stopped, run);
-      if (run.outcomes.size % MANY_ITEMS === 0) releaseMemory(run.outcomes.size);
+      const [action, at] = [queue[place] as Action, place];
+      queue[place] = undefined;
+      if (run.stopped === undefined) await whenRoom(sizeOf(action), () => runItem(action, at, run));
+      else fail(action, place, run.stopped, run);
+      if (++run.settled % ITEMS_PER_COLLECTION === 0) releaseMemory(run.settled);
     }
   };
-  const count = Math.max(1, Math.min(workers, actions.length));
+  const count = Math.max(1, Math.min(workers, places.length));
   await Promise.all(Array.from({ length: count }, worker));
 }
 
-async function runItem(action: Action, run: Run): Promise<void> {
+async function runItem(action: Action, place: number, run: Run): Promise<void> {
   const progress = progressOf(run);
   try {
     const sent = await perform(action, run, progress.at);
-    if (sent?.kind === "unnamed") run.senders.set(sent.sent.path, action);
+    if (sent?.kind === "unnamed" && sent.sent.path !== action.path) run.senders.set(sent.sent.path, place);
     const bytes = sizeOf(action);
     progress.at(bytes);
-    succeed(action, bytes, run);
+    succeed(action, place, bytes, run);
   } catch (error) {
     if (run.signal?.aborted && !(error instanceof BackendError) && !(error instanceof LocalFileError)) {
       run.interrupted = true;
@@ -188,8 +205,8 @@ async function runItem(action: Action, run: Run): Promise<void> {
     }
     const told = describeItemError(error);
     if (stopsAll(error)) run.stopped ??= told;
-    fail(action, told, run);
-    run.options.onEvent?.({ kind: "item", outcome: run.outcomes.get(action) as ItemOutcome });
+    const outcome = fail(action, place, told, run);
+    run.options.onEvent?.({ kind: "item", outcome });
   }
 }
 
@@ -230,14 +247,16 @@ function stopsAll(error: unknown): boolean {
   return error instanceof BackendError && (error.class === "AUTH" || error.class === "QUOTA");
 }
 
-function succeed(action: Action, bytes: number, run: Run): void {
-  const outcome: ItemOutcome = { path: action.path, action: action.kind, status: "done", bytes };
-  run.outcomes.set(action, outcome);
+function succeed({ path, kind }: Action, place: number, bytes: number, run: Run): void {
+  const outcome: ItemOutcome = { path, action: kind, status: "done", bytes };
+  run.outcomes[place] = outcome;
   run.options.onEvent?.({ kind: "item", outcome });
 }
 
-function fail(action: Action, error: ItemError, run: Run): void {
-  run.outcomes.set(action, { path: action.path, action: action.kind, status: "failed", error });
+function fail({ path, kind }: Pick<Action, "path" | "kind">, place: number, error: ItemError, run: Run): ItemOutcome {
+  const outcome: ItemOutcome = { path, action: kind, status: "failed", error };
+  run.outcomes[place] = outcome;
+  return outcome;
 }
 
 /** Learns the versions that answers did not name. What cannot be learnt costs the next run a comparison. */
@@ -271,11 +290,13 @@ async function closeRun(run: Run): Promise<void> {
 }
 
 function reportDamage(path: RelPath, run: Run): void {
-  const action = run.senders.get(path);
   run.sent.delete(path);
-  if (action === undefined) return;
-  fail(action, describeItemError(damaged(path)), run);
-  run.options.onEvent?.({ kind: "item", outcome: run.outcomes.get(action) as ItemOutcome });
+  const isSender = (it: ItemOutcome | undefined) => it?.path === path && it.status === "done" && !isDelete(it.action);
+  const place = run.senders.get(path) ?? run.outcomes.findIndex(isSender);
+  const item = run.outcomes[place];
+  if (item === undefined) return;
+  const outcome = fail({ path: item.path, kind: item.action }, place, describeItemError(damaged(path)), run);
+  run.options.onEvent?.({ kind: "item", outcome });
 }
 
 /** Turns one item's position into steps forward: a transfer that begins anew is not counted twice. */

@@ -11,17 +11,15 @@ import type { BaseEntry } from "./model.ts";
  * cannot be read.
  */
 export function viewJournal(file: string): Confirmed {
+  /** Twice the byte where its line starts, plus one where it tells of a local file. */
   const places = new Map<RelPath, number>();
-  const local = new Map<RelPath, number>();
   let lines = 0;
   for (const { line, at } of placedLines(file)) {
     if (++lines % ITEMS_PER_COLLECTION === 0) releaseMemory(lines);
     const record = decodeLine(line);
     if (record === undefined || record.kind === "sent") continue;
     const path = record.kind === "set" ? record.base.path : record.path;
-    places.set(path, at);
-    if (record.kind === "set" && record.local !== undefined) local.set(path, at);
-    else local.delete(path);
+    places.set(path, at * 2 + (record.kind === "set" && record.local !== undefined ? 1 : 0));
   }
   const recordAt = recordReader(file);
   const baseOf = (at: number): BaseEntry | undefined => {
@@ -33,7 +31,10 @@ export function viewJournal(file: string): Confirmed {
     if (record?.kind === "set" && record.local !== undefined) return record.local;
     throw asLocalError(new Error("it has changed"), `could not read "${file}"`);
   };
-  return { base: lazyMap(places, baseOf), local: lazyMap(local, localOf) };
+  return {
+    base: lazyMap(places, () => true, baseOf),
+    local: lazyMap(places, (place) => place % 2 === 1, localOf),
+  };
 }
 
 const PIECE_BYTES = 1 << 18;
@@ -76,22 +77,36 @@ function recordReader(file: string): (at: number) => ReturnType<typeof decodeLin
   };
 }
 
-/** A map that makes its values each time they are asked for. */
-function lazyMap<V>(places: ReadonlyMap<RelPath, number>, valueAt: (at: number) => V): ReadonlyMap<RelPath, V> {
+/** The places that are in it, as a map that makes its values each time they are asked for. */
+function lazyMap<V>(
+  places: ReadonlyMap<RelPath, number>,
+  isIn: (place: number) => boolean,
+  valueAt: (at: number) => V,
+): ReadonlyMap<RelPath, V> {
+  let size = 0;
+  for (const place of places.values()) if (isIn(place)) size++;
+  const has = (path: RelPath): boolean => {
+    const place = places.get(path);
+    return place !== undefined && isIn(place);
+  };
+  const made = (place: number): V => valueAt(Math.floor(place / 2));
   function* entries(): Generator<[RelPath, V], undefined> {
-    for (const [path, at] of places) yield [path, valueAt(at)];
+    for (const [path, place] of places) if (isIn(place)) yield [path, made(place)];
+  }
+  function* keys(): Generator<RelPath, undefined> {
+    for (const [path, place] of places) if (isIn(place)) yield path;
   }
   function* values(): Generator<V, undefined> {
-    for (const at of places.values()) yield valueAt(at);
+    for (const place of places.values()) if (isIn(place)) yield made(place);
   }
   const map: ReadonlyMap<RelPath, V> = {
-    size: places.size,
-    has: (path) => places.has(path),
+    size,
+    has,
     get: (path) => {
-      const at = places.get(path);
-      return at === undefined ? undefined : valueAt(at);
+      const place = places.get(path);
+      return place !== undefined && isIn(place) ? made(place) : undefined;
     },
-    keys: () => places.keys(),
+    keys,
     values,
     entries,
     [Symbol.iterator]: entries,

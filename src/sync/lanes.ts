@@ -1,14 +1,15 @@
 import { callsAtOnce } from "../backends/in-flight.ts";
 import type { BatchedVerb, Capabilities } from "../backends/types.ts";
 import { weightLimiter } from "../lib/limits.ts";
-import type { Action } from "./model.ts";
+import type { ActionKind } from "./model.ts";
 
 /** Bodies of one lane that may be in memory at once, all together. Bytes. */
 const MOST_IN_MEMORY = 64 * 1024 * 1024;
 
 /** Actions that are begun in order, so many at once. */
 export interface Lane {
-  readonly actions: readonly Action[];
+  /** Where they stand in the list that the lanes were made of. */
+  readonly places: readonly number[];
   readonly workers: number;
   /** Runs one of them when its size has room beside those under way. */
   readonly whenRoom: <T>(size: number, act: () => Promise<T>) => Promise<T>;
@@ -18,25 +19,29 @@ export interface Lane {
  * One lane for all actions, or one for each verb that the backend likes in greater numbers: then the bytes under way are
  * bounded, and never so that fewer than `workers` actions run.
  */
-export function lanesOf(actions: readonly Action[], can: Capabilities, workers: number): readonly Lane[] {
-  if (can.inFlight === undefined) return [{ actions, workers, whenRoom: (_size, act) => act() }];
-  const lanes = new Map<number, Action[]>();
-  for (const action of actions) {
-    const verb = verbOf(action);
+export function lanesOf(
+  { places, kindAt }: { readonly places: readonly number[]; readonly kindAt: (place: number) => ActionKind },
+  can: Capabilities,
+  workers: number,
+): readonly Lane[] {
+  if (can.inFlight === undefined) return [{ places, workers, whenRoom: (_size, act) => act() }];
+  const lanes = new Map<number, number[]>();
+  for (const place of places) {
+    const verb = verbOf(kindAt(place));
     const atOnce = verb === undefined ? workers : callsAtOnce(can, verb, workers);
     const lane = lanes.get(atOnce);
-    if (lane) lane.push(action);
-    else lanes.set(atOnce, [action]);
+    if (lane) lane.push(place);
+    else lanes.set(atOnce, [place]);
   }
   return [...lanes].map(([atOnce, own]) => {
     const room = weightLimiter(MOST_IN_MEMORY);
     const share = Math.floor(MOST_IN_MEMORY / workers);
-    return { actions: own, workers: atOnce, whenRoom: (size, act) => room(Math.min(size, share), act) };
+    return { places: own, workers: atOnce, whenRoom: (size, act) => room(Math.min(size, share), act) };
   });
 }
 
-function verbOf(action: Action): BatchedVerb | undefined {
-  switch (action.kind) {
+function verbOf(kind: ActionKind): BatchedVerb | undefined {
+  switch (kind) {
     case "upload":
       return "write";
     case "delete-remote":

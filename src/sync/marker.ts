@@ -77,14 +77,14 @@ export function clearMarker(file: string): void {
 }
 
 /** The planned steps that were confirmed. */
-export function dueOf(marker: Marker, isConfirmed: (path: RelPath) => boolean): Due {
-  const paths = (...kinds: ActionKind[]) =>
-    [...marker.planned]
-      .filter(([path, kind]) => kinds.includes(kind) && isConfirmed(path))
-      .map(([path]) => path)
-      .sort();
+export function dueOf({ command, planned }: Marker, isConfirmed: (path: RelPath) => boolean): Due {
+  const paths = (...kinds: ActionKind[]) => {
+    const found: RelPath[] = [];
+    for (const [path, kind] of planned) if (kinds.includes(kind) && isConfirmed(path)) found.push(path);
+    return found.sort();
+  };
   return {
-    command: marker.command,
+    command,
     uploaded: paths("upload", "keep-both"),
     downloaded: paths("download"),
     deletedRemote: paths("delete-remote"),

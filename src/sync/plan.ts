@@ -19,6 +19,11 @@ export function plan(rows: Iterable<Row>, request: PlanRequest): Plan {
   return assemble(drafts, clashes, seen.inSync, request);
 }
 
+/** Takes the actions out of a plan: it is without them afterwards. */
+export function takeActions(plan: Pick<Plan, "actions">): Action[] {
+  return (plan.actions as Action[]).splice(0);
+}
+
 interface Draft {
   readonly row: Row;
   verdict: Verdict;

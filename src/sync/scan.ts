@@ -3,6 +3,7 @@ import type { RelPath } from "../lib/path.ts";
 import { errorCode, fileStat } from "./local-file.ts";
 import type { FileStat } from "./model.ts";
 import type { Scope } from "./scope.ts";
+import { type StatColumns, statColumns } from "./stat-columns.ts";
 import type { StateIndex } from "./state-index.ts";
 
 /** Something the scan could not look at, or must not. What it covers is unknown, never absent. */
@@ -58,8 +59,9 @@ export function scan(options: ScanOptions): LocalView {
     files: 0,
     indexRow: new Int32Array(4096),
     clean: new Uint8Array(4096),
-    paths: new Map(),
-    stats: new Map(),
+    paths: [],
+    known: statColumns(),
+    place: new Int32Array(4096),
     problems: [],
     linkedFolders: new Set(),
     row: 0,
@@ -77,8 +79,11 @@ interface Walk extends ScanOptions {
   indexRow: Int32Array;
   clean: Uint8Array;
   /** By number of the file, where the index does not know it. */
-  readonly paths: Map<number, RelPath>;
-  readonly stats: Map<number, FileStat>;
+  readonly paths: (RelPath | undefined)[];
+  /** Stats that are not those of the index. */
+  readonly known: StatColumns;
+  /** For each file its place there, or -1. */
+  place: Int32Array;
   readonly problems: ScanProblem[];
   /** The first index row that is not before the file at hand. */
   row: number;
@@ -98,12 +103,15 @@ interface Folder {
 const ROOT: Folder = { prefix: "", links: [], depth: 0 };
 
 function viewOf(state: Walk, missingRoot: boolean): LocalView {
-  const { files, paths, stats, index } = state;
+  const { files, paths, known, place, index } = state;
   const indexRow = state.indexRow.subarray(0, files);
   return {
     length: files,
-    pathAt: (file) => paths.get(file) ?? (index as StateIndex).pathAt(indexRow[file] as number),
-    statAt: (file) => stats.get(file) ?? (index as StateIndex).statAt(indexRow[file] as number),
+    pathAt: (file) => paths[file] ?? (index as StateIndex).pathAt(indexRow[file] as number),
+    statAt(file) {
+      const at = place[file] as number;
+      return at < 0 ? (index as StateIndex).statAt(indexRow[file] as number) : known.at(at);
+    },
     indexRow,
     clean: state.clean.subarray(0, files),
     problems: state.problems.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0)),
@@ -236,9 +244,8 @@ function takeFile(state: Walk, path: RelPath): boolean {
   const found = lookAtFile(state, path, row);
   if (found === "closed") return false;
   if (found === "none") return true;
-  if (row < 0) state.paths.set(state.files, path);
-  if (found !== "clean") state.stats.set(state.files, found);
-  addFile(state, row, found === "clean" ? 1 : 0);
+  if (row < 0) state.paths[state.files] = path;
+  addFile(state, row, found);
   return true;
 }
 
@@ -280,21 +287,26 @@ function rowFor(state: Walk, path: string): number {
   return -1;
 }
 
-function addFile(state: Walk, row: number, clean: 0 | 1): void {
+function addFile(state: Walk, row: number, found: FileStat | "clean"): void {
   const file = state.files++;
-  if (file === state.clean.length) {
-    const { indexRow, clean: before } = state;
-    state.indexRow = new Int32Array(file * 2);
-    state.indexRow.set(indexRow);
-    state.clean = new Uint8Array(file * 2);
-    state.clean.set(before);
-  }
+  if (file === state.clean.length) widen(state);
   state.indexRow[file] = row;
-  state.clean[file] = clean;
+  state.clean[file] = found === "clean" ? 1 : 0;
+  state.place[file] = found === "clean" ? -1 : state.known.push(found);
   if (file % FILES_PER_CALL === FILES_PER_CALL - 1) {
     state.signal?.throwIfAborted();
     state.onCount?.(state.files);
   }
+}
+
+function widen(state: Walk): void {
+  const { indexRow, clean, place } = state;
+  state.indexRow = new Int32Array(indexRow.length * 2);
+  state.indexRow.set(indexRow);
+  state.place = new Int32Array(place.length * 2);
+  state.place.set(place);
+  state.clean = new Uint8Array(clean.length * 2);
+  state.clean.set(clean);
 }
 
 const FILES_PER_CALL = 2000;

@@ -64,6 +64,7 @@ export interface SyncService {
   recover(): Promise<Due | undefined>;
   /** Notes durably what is about to be done. */
   begin(command: string, plan: Plan): void;
+  /** With `takesActions` the plan is without its actions afterwards. */
   execute(plan: Plan, hooks: ExecuteHooks): Promise<Outcome>;
   /** Writes what was confirmed into manifest, index and hash cache. */
   record(look: Look): void;
@@ -105,7 +106,7 @@ export function openSync(deps: SyncDeps): SyncService {
     hashRemote: async (file) => read.get(file.path)?.(file.rev) ?? remoteHash(await deps.backend(), file, deps),
   };
   /** The paths in the journal, once manifest and index hold all it says. */
-  let recorded: ReadonlySet<RelPath> | undefined;
+  let recorded: Pick<ReadonlyMap<RelPath, unknown>, "has"> | undefined;
   /** The manifest was found to tell of another remote. */
   let foreign = false;
   const disown = () => {
@@ -167,7 +168,7 @@ export function openSync(deps: SyncDeps): SyncService {
       const { base: confirmed, local } = viewJournal(files.journal);
       releaseMemory(confirmed.size);
       recordRun({ ...recording(seen.base, seen.learned), confirmed, local });
-      recorded = new Set(confirmed.keys());
+      recorded = confirmed;
       if (readMarker(files.marker) === undefined) clearJournal(files.journal);
     },
     due() {

@@ -1,24 +1,23 @@
 import { expect, test } from "bun:test";
 import type { Capabilities } from "../../../src/backends/types.ts";
 import { lanesOf } from "../../../src/sync/lanes.ts";
-import type { Action } from "../../../src/sync/model.ts";
+import type { ActionKind } from "../../../src/sync/model.ts";
 import { memoryBackend } from "../../support/memory-backend.ts";
 
 const plain = memoryBackend().can;
 const batching: Capabilities = { ...plain, inFlight: { write: 1000, remove: 500 } };
 const kinds = ["upload", "download", "delete-remote", "adopt", "upload", "keep-both"] as const;
-// Lanes look at nothing but the kind.
-const actions = kinds.map((kind, at) => ({ kind, path: `${at}.md` }) as unknown as Action);
-const kindsIn = (actions: readonly Action[]) => actions.map(({ kind }) => kind);
+const actions = { places: [...kinds.keys()], kindAt: (place: number): ActionKind => kinds[place] as ActionKind };
+const kindsIn = (places: readonly number[]) => places.map(actions.kindAt);
 
 test("lanesOf: one lane in the plan's order where the backend has no wish", () => {
   const lanes = lanesOf(actions, plain, 5);
-  expect(lanes.map((lane) => [lane.workers, lane.actions])).toEqual([[5, actions]]);
+  expect(lanes.map((lane) => [lane.workers, lane.places])).toEqual([[5, actions.places]]);
 });
 
 test("lanesOf: a lane for each number of calls that the backend likes", () => {
   const lanes = lanesOf(actions, batching, 5);
-  expect(lanes.map(({ workers, actions }) => [workers, kindsIn(actions)] as const)).toEqual([
+  expect(lanes.map(({ workers, places }) => [workers, kindsIn(places)] as const)).toEqual([
     [1000, ["upload", "upload"]],
     [5, ["download", "adopt", "keep-both"]],
     [500, ["delete-remote"]],
