@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type Batch, peekNotices, type Taken, takeNotices } from "./activity/inbox.ts";
 import { hasNotices } from "./activity/inbox-files.ts";
 import type { Backend } from "./backends/types.ts";
+import { type Bandwidth, createBandwidth } from "./backends/wrap/bandwidth.ts";
 import { breakCalls } from "./backends/wrap/breaker.ts";
 import { wrapBackend } from "./backends/wrap/stack.ts";
 import { configDir, stateDir } from "./lib/dirs.ts";
@@ -36,6 +37,8 @@ export async function openProject(world: World, options: OpenOptions): Promise<P
   const { primary, mirrors } = await mirrorSetups(world, config, remote);
   const { stateFolder, trashFolder } = remote;
   const { clock, signal, cwd, home } = world;
+  const kbps = config.maxUploadKbps;
+  const bandwidth = kbps === null ? undefined : createBandwidth({ clock, kbps });
   return openProjectRoom({
     config,
     clock,
@@ -46,9 +49,9 @@ export async function openProject(world: World, options: OpenOptions): Promise<P
     trashFolder,
     conflictFolder: conflictFolder(stateDir(world.env, world.home), config.projectPath),
     onEvent: options.onEvent,
-    openBackend: () => openRemote(world, { config, remote, limits: config, name: undefined }),
+    openBackend: () => openRemote(world, { config, remote, limits: config, bandwidth, name: undefined }),
     name: primary,
-    mirrors: mirrors.map((mirror) => mirrorDeps(world, config, mirror)),
+    mirrors: mirrors.map((mirror) => mirrorDeps(world, { config, bandwidth }, mirror)),
   });
 }
 
@@ -57,12 +60,14 @@ interface Opening {
   readonly remote: Remote;
   /** Whose limits hold. */
   readonly limits: ProjectConfig;
+  /** What all uploads of the run share. */
+  readonly bandwidth: Bandwidth | undefined;
   /** Of a mirror. */
   readonly name: string | undefined;
 }
 
 /** Signs in where that is wanted. Throws NeedsActionError and BackendErrors. */
-async function openRemote(world: World, { config, remote, limits, name }: Opening): Promise<Backend> {
+async function openRemote(world: World, { config, remote, limits, bandwidth, name }: Opening): Promise<Backend> {
   const { clock } = world;
   const wanted = remote.deps(storedSecret(remote, config));
   const backend = await remote.module.open(config, wanted);
@@ -73,6 +78,7 @@ async function openRemote(world: World, { config, remote, limits, name }: Openin
     parallel: limits.parallelWorkers,
     maxThrottleWaitMs: limits.maxThrottleWaitSeconds * 1000,
     log: wanted.log,
+    bandwidth,
     onPause: (untilMs) =>
       world.note(
         `${name === undefined ? "The remote" : `The mirror ${name}`} asked to wait: going on in ${Math.ceil((untilMs - clock.now()) / 1000)} s.`,
@@ -81,7 +87,7 @@ async function openRemote(world: World, { config, remote, limits, name }: Openin
 }
 
 /** A mirror goes by the primary's limits, and is given up for the rest of the run once it does not answer. */
-function mirrorDeps(world: World, primary: ProjectConfig, mirror: MirrorSetup): MirrorDeps {
+function mirrorDeps(world: World, primary: Pick<Opening, "config" | "bandwidth">, mirror: MirrorSetup): MirrorDeps {
   const { name, file, config, problem, remote } = mirror;
   if (config === undefined || remote === undefined) {
     const state = problem ?? "it cannot be used";
@@ -96,7 +102,8 @@ function mirrorDeps(world: World, primary: ProjectConfig, mirror: MirrorSetup): 
     };
   }
   const { root, stateFolder } = remote;
-  const openBackend = async () => breakCalls(await openRemote(world, { config, remote, limits: primary, name }));
+  const opening = { config, remote, limits: primary.config, bandwidth: primary.bandwidth, name };
+  const openBackend = async () => breakCalls(await openRemote(world, opening));
   return { name, file, config, root, stateFolder, openBackend };
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Backend } from "../types.ts";
+import { type Bandwidth, paceUploads } from "./bandwidth.ts";
 import { checkCalls } from "./check.ts";
 import { limitCalls } from "./limit.ts";
 import { type CallCounts, logCalls } from "./log.ts";
@@ -22,6 +23,8 @@ export interface WrapOptions {
   readonly onPause?: ((untilMs: number) => void) | undefined;
   readonly log?: ((line: string) => void) | undefined;
   readonly counts?: CallCounts | undefined;
+  /** Given when uploads are limited; shared by all backends of a run. */
+  readonly bandwidth?: Bandwidth | undefined;
   /** `read` for runs that may not change anything. */
   readonly access?: "read" | "write";
   /** `strict` holds every answer to the contract. */
@@ -35,7 +38,8 @@ export interface WrapOptions {
 export function wrapBackend(backend: Backend, options: WrapOptions): Backend {
   const { clock, random, attempts, parallel, log, counts, onPause } = options;
   const throttle = options.throttle ?? createThrottle({ clock, maxWaitMs: options.maxThrottleWaitMs, onPause });
-  let stack = options.checks === "strict" ? checkCalls(backend) : backend;
+  let stack = options.bandwidth ? paceUploads(backend, options.bandwidth) : backend;
+  if (options.checks === "strict") stack = checkCalls(stack);
   if (log || counts) stack = logCalls(stack, { clock, log, counts });
   stack = pauseCalls(stack, throttle);
   stack = limitCalls(stack, parallel);
