@@ -74,7 +74,7 @@ export async function questionOf(
   const binary = !shown || isBinary(here) || isBinary(there);
   const question = { path, kind, local: here, remote: there, binary };
   if (binary || here === undefined || there === undefined) return question;
-  const base = await readBase(parts, row.base?.sha256);
+  const base = await readBase(parts, row.base);
   const merge = mergeOf(path, { base, local: textOf(here), remote: textOf(there) });
   return { ...question, ...(base !== undefined && { base }), ...(merge !== undefined && { merge }) };
 }
@@ -93,14 +93,13 @@ function notMarked(merge: NonNullable<ConflictQuestion["merge"]>): ConflictQuest
   return holdsMarkers(merge.text) ? { kind: "conflict", text: merge.text } : merge;
 }
 
-/** The agreed content from the stored blobs; undefined when none holds it or it is no text. */
-async function readBase(parts: Parts, sha256: string | undefined): Promise<string | undefined> {
-  if (sha256 === undefined || parts.deps.config.snapshotFormat !== "blobs") return undefined;
+/** The agreed content from a snapshot; undefined when none that was looked into has it or it is no text. */
+async function readBase(parts: Parts, base: Row["base"]): Promise<string | undefined> {
+  if (base === undefined) return undefined;
   const { signal } = parts.deps;
   try {
-    const { body } = await (await parts.snapshots()).read(sha256, { signal });
-    const bytes = await toBytes(body, { limit: MOST_SHOWN, signal });
-    return isBinary(bytes) ? undefined : textOf(bytes);
+    const bytes = await (await parts.snapshots()).findContent(base, { limit: MOST_SHOWN, signal });
+    return bytes === undefined || isBinary(bytes) ? undefined : textOf(bytes);
   } catch (error) {
     if (concernsOneFile(error)) return undefined;
     throw error;

@@ -124,6 +124,7 @@ async function carryOut(parts: Parts, request: RunRequest, settled: Settled): Pr
   mirrors?.doom(plan, look);
   if (changes) {
     await warmBlobs(parts, plan);
+    await learnReplaced(parts, plan);
     const before = await snapshotBefore(parts, request.command, plan);
     notices.push(...before.notices);
     if (before.snapshot !== null) mirrors?.queueSnapshot(before.snapshot.timestamp);
@@ -162,6 +163,16 @@ async function warmBlobs(parts: Parts, plan: Plan): Promise<void> {
   const uploads = plan.actions.filter((action) => action.kind === "upload").length;
   if (uploads < MANY || parts.deps.config.snapshotFormat !== "blobs") return;
   await (await parts.snapshots()).warm({ signal: parts.deps.signal });
+}
+
+/** What is replaced on the remote need not be fetched where a snapshot holds it. */
+async function learnReplaced(parts: Parts, plan: Plan): Promise<void> {
+  const contents = plan.actions.flatMap((action) => {
+    if (action.kind !== "upload" || action.replaced?.sha256 === undefined) return [];
+    return [{ sha256: action.replaced.sha256, size: action.replaced.remote.size }];
+  });
+  if (contents.length === 0) return;
+  await (await parts.snapshots()).learnHeld(contents, { signal: parts.deps.signal });
 }
 
 /** Snapshot and log entry of all that has changed since the last run that got this far. */

@@ -74,6 +74,8 @@ export interface BlobStore {
   warmFolders(options?: SnapshotOptions): Promise<void>;
   /** Opens a body. A missing one is forgotten and throws NotFoundError. */
   read(sha256: string, options?: SnapshotOptions): Promise<BlobBody>;
+  /** One request that finds out whether a blob is there, of this size. */
+  lookAt(sha256: string, size: number, options?: SnapshotOptions): Promise<void>;
   /** Learns that a snapshot names these digests. */
   reference(sha256s: Iterable<string>): void;
   /** Drops what is known about these digests. */
@@ -131,6 +133,10 @@ export function openBlobStore(backend: Backend, folder: string, { clock }: { rea
         throw error;
       }
     },
+    async lookAt(sha256, size, options = {}) {
+      const found = await backend.stat(blobPath(sha256), options);
+      if (found !== undefined && isWhole(found, { sha256, size })) present.add([sha256]);
+    },
     reference(sha256s) {
       const named = [...sha256s];
       referenced.add(named);
@@ -187,7 +193,7 @@ function blobExpectation({ can }: Backend, found: RemoteFile | undefined): Expec
   return found?.rev ?? "absent";
 }
 
-function isWhole(found: RemoteFile, source: BlobSource): boolean {
+function isWhole(found: RemoteFile, source: Pick<BlobSource, "sha256" | "size">): boolean {
   if (found.size !== source.size) return false;
   const checksum = found.checksums?.find((other) => other.kind === "sha256");
   return checksum === undefined || checksum.value === source.sha256;

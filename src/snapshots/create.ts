@@ -1,4 +1,5 @@
 import { BackendError, NotFoundError, StaleError } from "../backends/errors.ts";
+import { callsAtOnce } from "../backends/in-flight.ts";
 import { capList } from "../lib/cap-list.ts";
 import { snapshotName } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
@@ -95,6 +96,32 @@ export async function unstoredBlobs(
     if (asked.filter(isUnknown).length >= MANY) await room.blobs.warmFolders(options);
   }
   return asked.filter(isUnknown);
+}
+
+/** One stored content. */
+export interface HeldContent {
+  readonly sha256: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Fewer and less than this are not worth asking for: to keep a copy costs as many requests. */
+const FEW = 3;
+const LITTLE_BYTES = 1024 * 1024;
+
+/** Asks the remote which of these contents a snapshot holds, where many are not known to be held. */
+export async function learnHeld(
+  room: SnapshotRoom,
+  contents: readonly HeldContent[],
+  options: SnapshotOptions = {},
+): Promise<void> {
+  const unheld = contents.filter(({ sha256 }) => !room.blobs.holds(sha256) && !room.full.holds(sha256));
+  if (unheld.length < FEW && unheld.reduce((sum, { size }) => sum + size, 0) < LITTLE_BYTES) return;
+  if (unheld.some(({ sha256 }) => !room.blobs.isReferenced(sha256))) await learnFromNewest(room, options);
+  const look = async ({ sha256, size }: HeldContent): Promise<void> => {
+    if (room.blobs.isReferenced(sha256)) await room.blobs.lookAt(sha256, size, options);
+  };
+  await forEachLimit(unheld, callsAtOnce(room.backend.can, "stat", room.workers), look, options);
 }
 
 /** Two or three requests that save one for each body where many of unknown digests are about to be stored. */

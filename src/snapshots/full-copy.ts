@@ -1,4 +1,5 @@
 import { BackendError, mayWriteInstead, NotFoundError, StaleError } from "../backends/errors.ts";
+import { callsAtOnce } from "../backends/in-flight.ts";
 import type { RemoteFile, Rev, Source } from "../backends/types.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { hasher } from "../lib/hash.ts";
@@ -64,7 +65,7 @@ export async function fillFolder(
       lacking.push({ path: body.path, reason: error.message });
     }
   };
-  await forEachLimit(bodies, room.workers, place, options);
+  await forEachLimit(bodies, callsAtOnce(room.backend.can, "copy", room.workers), place, options);
   await requireWhole(room, timestamp, sizes, options);
   return lacking;
 }

@@ -10,10 +10,13 @@ import {
   type CreateOptions,
   copySnapshot,
   createSnapshot,
+  type HeldContent,
+  learnHeld,
   prepareToStore,
   surelyHolds,
   unstoredBlobs,
 } from "./create.ts";
+import { type FindOptions, findContent, type WantedContent } from "./find-content.ts";
 import { executeForget, surveyForget } from "./forget.ts";
 import type { FillOptions } from "./full-copy.ts";
 import { type CreatedFull, createFull } from "./full-create.ts";
@@ -60,6 +63,13 @@ export interface SnapshotService {
   holds(sha256: string): boolean;
   /** `holds` for all of these, with a look at the remote: nobody has deleted the snapshots meanwhile. */
   surelyHolds(sha256s: Iterable<string>, options?: SnapshotOptions): Promise<boolean>;
+  /**
+   * Where many of these contents, or much, are not known to be held, asks the remote which snapshots hold them, so that
+   * `holds` knows. Two requests and one for each of them.
+   */
+  learnHeld(contents: readonly HeldContent[], options?: SnapshotOptions): Promise<void>;
+  /** A small content that was agreed on; undefined when no snapshot that was looked into has it. */
+  findContent(wanted: WantedContent, options: FindOptions): Promise<Uint8Array | undefined>;
   /** Which of these digests must be given to `store` before `create` may name them. Usually without a request. */
   unstored(sha256s: Iterable<string>, options?: SnapshotOptions): Promise<readonly string[]>;
   /** Worth its two or three requests before some 16 bodies or more go to `store`. */
@@ -130,6 +140,8 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
   return {
     holds: (sha256) => room.blobs.holds(sha256) || room.full.holds(sha256),
     surelyHolds: (sha256s, options) => surelyHolds(room, sha256s, options),
+    learnHeld: (contents, options) => learnHeld(room, contents, options),
+    findContent: (wanted, options) => findContent(room, wanted, options),
     prepareToStore: (options) => prepareToStore(room, options),
     warm: (options) => room.blobs.warmFolders(options),
     store: (source, options) => room.blobs.store(source, options),

@@ -93,7 +93,7 @@ export type Action =
       readonly local: FileStat;
       readonly expect: Rev | "absent";
       readonly hash?: ContentHash;
-      /** Remote content that was never agreed on and that this replaces: into the trash first, unless a snapshot has it. */
+      /** Remote content that this replaces: into the trash first, unless a snapshot has it. */
       readonly replaced?: { readonly remote: RemoteFile; readonly sha256?: string };
     }
   /** When the bytes turn out to be those already here, nothing is rewritten and the path is recorded as agreed. */

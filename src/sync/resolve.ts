@@ -77,12 +77,15 @@ export function uploadOf(row: Row): Action | undefined {
   const { path, local, remote } = row;
   if (local.kind !== "file" || remote.kind === "unusable") return undefined;
   const expect = remote.kind === "file" ? remote.file.rev : "absent";
-  const replaced = remote.kind === "file" && remote.changed && { replaced: neverAgreed(remote) };
+  const replaced = remote.kind === "file" && { replaced: replacedBy(row, remote) };
   return { kind: "upload", path, local: local.stat, expect, ...(local.hash && { hash: local.hash }), ...replaced };
 }
 
-function neverAgreed(remote: Extract<Row["remote"], { kind: "file" }>): { remote: RemoteFile; sha256?: string } {
-  return { remote: remote.file, ...(remote.sha256 !== undefined && { sha256: remote.sha256 }) };
+function replacedBy(
+  { base }: Row,
+  { file, changed, sha256 = changed ? undefined : base?.sha256 }: Extract<Row["remote"], { kind: "file" }>,
+): { remote: RemoteFile; sha256?: string } {
+  return { remote: file, ...(sha256 !== undefined && { sha256 }) };
 }
 
 /** Fetches the remote file over what is here now, or over nothing. */

@@ -54,6 +54,38 @@ test("sync --strategy merge: both sides' lines of a log are kept, also where not
   }
 });
 
+test("sync --strategy merge: the agreed version comes from a full snapshot's copy as well", async () => {
+  const lab = projectLab({ config: { snapshotFormat: "full" } });
+  lab.write("a.md", BASE);
+  await lab.push();
+  lab.write("other.md", "a later snapshot\n");
+  await lab.push();
+  lab.write("a.md", "one\n2\n3\n4\n5\n");
+  lab.put("a.md", "1\n2\n3\n4\nfive\n");
+  expect((await lab.sync({ strategy: "merge" })).conflicts).toEqual([]);
+  expect(lab.remoteText("a.md")).toBe("one\n2\n3\n4\nfive\n");
+});
+
+test.each(["blobs", "full"] as const)(
+  "sync --strategy merge: where only the MD5 of the agreed version is known, as after the Python tool, %s snapshots are searched for it",
+  async (snapshotFormat) => {
+    const lab = projectLab({ config: { snapshotFormat } });
+    lab.write("a.md", BASE);
+    lab.write("agreed.md", "what shows that the manifest is of this remote\n");
+    await lab.push();
+    lab.write("a.md", "a version in between\n");
+    await lab.push();
+    lab.write("a.md", BASE);
+    await lab.push();
+    for (const file of [lab.stateFolder, join(lab.root, ".claude_mirror_hash_cache.json")])
+      rmSync(file, { recursive: true });
+    lab.write("a.md", "one\n2\n3\n4\n5\n");
+    lab.put("a.md", "1\n2\n3\n4\nfive\n");
+    expect((await lab.sync({ strategy: "merge" })).conflicts).toEqual([]);
+    expect(lab.remoteText("a.md")).toBe("one\n2\n3\n4\nfive\n");
+  },
+);
+
 test("sync --strategy merge: a text whose agreed version is in no snapshot any more is left", async () => {
   const lab = await edited("one\n2\n3\n4\n5\n", "1\n2\n3\n4\nfive\n");
   for (const { path } of lab.remote.store.view("").files)

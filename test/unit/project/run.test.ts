@@ -240,3 +240,42 @@ test("restore: an output folder that is the project counts as the project", asyn
     .planRestore({ timestamp: snapshot?.timestamp ?? "", patterns: [], output: join(lab.home, "alias") });
   expect(plan.target).toBe(lab.root);
 });
+
+test("push: an agreed version that no snapshot holds is in the trash before it is replaced", async () => {
+  const lab = projectLab();
+  lab.put("a.md", "theirs, pulled\n");
+  await lab.pull();
+  lab.write("a.md", "mine\n");
+  await lab.push();
+  expect(lab.trashed()).toEqual([{ path: "a.md", text: "theirs, pulled\n" }]);
+});
+
+test("push: an agreed version that a snapshot of this machine holds costs no request and no copy", async () => {
+  const read: string[] = [];
+  const lab = projectLab({
+    wrap: (backend) =>
+      withVerbs(backend, {
+        read(path, options) {
+          read.push(path);
+          return backend.read(path, options);
+        },
+      }),
+  });
+  for (const name of ["a", "b", "c", "d"]) lab.write(`${name}.md`, "one\n");
+  await lab.push();
+  for (const name of ["a", "b", "c", "d"]) lab.write(`${name}.md`, "two\n");
+  read.length = 0;
+  await lab.push();
+  expect([lab.trashed(), read.filter((path) => !path.startsWith("_claude_mirror_logs"))]).toEqual([[], []]);
+});
+
+test("push: where much is replaced that another machine's snapshot holds, that is asked for and nothing is fetched", async () => {
+  const theirs = projectLab();
+  for (const name of ["a", "b", "c", "d"]) theirs.write(`${name}.md`, `${name} one\n`);
+  await theirs.push();
+  const lab = projectLab({ remote: theirs.remote });
+  await lab.pull();
+  for (const name of ["a", "b", "c", "d"]) lab.write(`${name}.md`, `${name} two\n`);
+  expect((await lab.push()).uploaded).toHaveLength(4);
+  expect(lab.trashed()).toEqual([]);
+});
