@@ -82,6 +82,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Delete stored contents that no snapshot needs any more",
     load: async () => (await import("./commands/gc.ts")).gcCommand,
   },
+  "migrate-snapshots": {
+    summary: "Convert all snapshots to the other format",
+    load: async () => (await import("./commands/migrate-snapshots.ts")).migrateSnapshotsCommand,
+  },
   verify: {
     summary: "Read everything that is kept on the remote and find what is damaged",
     load: async () => (await import("./commands/verify.ts")).verifyCommand,

@@ -11,6 +11,7 @@ import { deleteFiles } from "./delete.ts";
 import { diffFile } from "./diff.ts";
 import { openEnvelopes } from "./envelope-store.ts";
 import { readActivity } from "./log.ts";
+import { migrateSnapshots, planMigrating } from "./migrate.ts";
 import { retryMirrors, seedMirrors } from "./mirrors/commands.ts";
 import { findOnPlaces, partsAt } from "./mirrors/fallback.ts";
 import type { Mirror, MirrorDeps } from "./mirrors/model.ts";
@@ -85,6 +86,8 @@ function snapshotsOf(parts: Parts): Snapshots {
     forget: (plan) => forgetSnapshots(parts, plan),
     planGc: ({ graceMs }) => planCollection(parts, graceMs),
     gc: (plan) => collectGarbage(parts, plan),
+    planMigration: (to) => planMigrating(parts, to),
+    migrateSnapshots: (plan, request) => migrateSnapshots(parts, plan, request),
   };
 }
 

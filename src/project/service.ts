@@ -9,9 +9,12 @@ import type {
   GcReport,
   History,
   Inspection,
+  MigrationOutcome,
+  MigrationPlan,
   PrunePolicy,
   RestoreOutcome,
   RestorePlan,
+  SnapshotFormat,
   SnapshotInfo,
 } from "../snapshots/model.ts";
 import type { GuardName, Strategy, SyncEvent } from "../sync/model.ts";
@@ -150,6 +153,12 @@ export interface Snapshots {
   /** Throws RefusedError "gc" when it cannot be told which blobs are used. */
   planGc(options: { readonly graceMs: number }): Promise<GcPlan>;
   gc(plan: GcPlan): Promise<GcReport>;
+  /** What it takes to give all snapshots one format. */
+  planMigration(to: SnapshotFormat): Promise<MigrationPlan>;
+  migrateSnapshots(
+    plan: MigrationPlan,
+    options: { readonly keepSource: boolean },
+  ): Promise<readonly MigrationOutcome[]>;
 }
 
 /** The use cases of one project. Each throws typed errors; `cli/exit.ts` knows them. */

@@ -152,7 +152,7 @@ async function learnFromNewest(room: SnapshotRoom, options: SnapshotOptions): Pr
 }
 
 /** Stores again what was relied on and is named by no snapshot but the new one `own` any more. */
-async function secureBodies(
+export async function secureBodies(
   room: SnapshotRoom,
   own: string,
   relied: ReadonlySet<string>,
@@ -236,7 +236,11 @@ function isKnownTaken(room: SnapshotRoom, manifest: BlobsManifest): boolean {
 }
 
 /** False when the name is taken by another snapshot. */
-async function writeManifest(room: SnapshotRoom, manifest: BlobsManifest, options: SnapshotOptions): Promise<boolean> {
+export async function writeManifest(
+  room: SnapshotRoom,
+  manifest: BlobsManifest,
+  options: SnapshotOptions,
+): Promise<boolean> {
   const path = manifestPath(manifest.timestamp);
   const text = formatManifest(manifest);
   const body = new TextEncoder().encode(text);

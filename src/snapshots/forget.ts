@@ -148,7 +148,7 @@ export async function removeFull(room: SnapshotRoom, timestamp: string, options:
 }
 
 /** False when it was gone already. Throws StaleError when another version is there. */
-async function removeVersion(
+export async function removeVersion(
   { backend }: SnapshotRoom,
   path: RelPath,
   rev: Rev,

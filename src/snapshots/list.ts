@@ -1,6 +1,6 @@
 import { BackendError, NotFoundError } from "../backends/errors.ts";
 import { SNAPSHOTS_FOLDER } from "../backends/layout.ts";
-import type { Backend, RemoteFile } from "../backends/types.ts";
+import type { Backend, Listing, RemoteFile } from "../backends/types.ts";
 import { type Clock, snapshotTime } from "../lib/clock.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { comparePaths, nameOf, type RelPath, relPath } from "../lib/path.ts";
@@ -52,19 +52,33 @@ export async function listNames(room: SnapshotRoom, options: ListNamesOptions = 
   const { except, ...call } = options;
   const listing = await room.backend.list(SNAPSHOTS_FOLDER, { shallow: true, ...call });
   const names = new Map<string, SnapshotName>();
-  for (const folder of listing.folders) {
-    const timestamp = nameOf(folder);
-    if (snapshotTime(timestamp) !== undefined) names.set(timestamp, { format: "full", timestamp });
-  }
-  for (const file of listing.files) {
-    const timestamp = nameOf(file.path).replace(/\.json$/, "");
-    if (snapshotTime(timestamp) !== undefined && nameOf(file.path) !== timestamp) {
-      names.set(timestamp, { format: "blobs", timestamp, file });
-    }
+  for (const [timestamp, { manifest }] of formsIn(listing)) {
+    names.set(timestamp, manifest ? { format: "blobs", timestamp, file: manifest } : { format: "full", timestamp });
   }
   forgetVanished(room, names, except);
   room.cache.setLastLook(room.clock.now());
   return [...names.values()].sort((a, b) => comparePaths(a.timestamp, b.timestamp));
+}
+
+/** What a snapshot's name stands for: a manifest, a folder, or both. */
+export interface SnapshotForms {
+  readonly manifest?: RemoteFile;
+  readonly folder?: true;
+}
+
+/** The names in a shallow listing of the snapshots folder. */
+export function formsIn({ folders, files }: Listing): ReadonlyMap<string, SnapshotForms> {
+  const forms = new Map<string, SnapshotForms>();
+  for (const folder of folders) {
+    const timestamp = nameOf(folder);
+    if (snapshotTime(timestamp) !== undefined) forms.set(timestamp, { folder: true });
+  }
+  for (const manifest of files) {
+    const timestamp = nameOf(manifest.path).replace(/\.json$/, "");
+    if (snapshotTime(timestamp) === undefined || nameOf(manifest.path) === timestamp) continue;
+    forms.set(timestamp, { ...forms.get(timestamp), manifest });
+  }
+  return forms;
 }
 
 /** Like {@link listNames}, and throws BackendError where there are none because the remote folder itself is missing. */

@@ -13,6 +13,9 @@ import { openSnapshotIndex } from "./snapshot-index.ts";
 
 /** What stands between a key and its text in a manifest. */
 const BEFORE_VALUE = '": "';
+/** Around the list of files. */
+const FILES_BEGIN = '\n  "files": {\n';
+const FILES_END = "\n  }";
 
 /**
  * Manifests of snapshots as they were last seen, and what each changed. They never change on the remote, so one whose
@@ -128,9 +131,10 @@ function filesOf(entries: Entries): Map<RelPath, string> {
 /** The digests in a text that `formatManifest` wrote, many times faster than parsing it: no text in it holds a bare quote. */
 function digestsIn(body: string): string[] {
   const digests: string[] = [];
-  for (let at = body.indexOf(BEFORE_VALUE); at >= 0; at = body.indexOf(BEFORE_VALUE, at + BEFORE_VALUE.length)) {
-    const value = body.slice(at + BEFORE_VALUE.length, at + BEFORE_VALUE.length + 65);
-    if (value.endsWith('"')) digests.push(value.slice(0, -1));
+  const begin = body.indexOf(FILES_BEGIN);
+  const end = begin < 0 ? -1 : body.indexOf(FILES_END, begin);
+  for (let at = body.indexOf(BEFORE_VALUE, begin); at >= 0 && at < end; at = body.indexOf(BEFORE_VALUE, at + 1)) {
+    digests.push(body.slice(at + BEFORE_VALUE.length, at + BEFORE_VALUE.length + 64));
   }
   return digests;
 }

@@ -281,3 +281,27 @@ export type VerifyEvent =
   | { readonly kind: "begin"; readonly items: number; readonly bytes: number }
   | { readonly kind: "bytes"; readonly bytes: number }
   | { readonly kind: "item" };
+
+/** What becomes of one snapshot when all are to have one format. */
+export interface MigrationStep {
+  readonly timestamp: string;
+  /** `clean`: it has both forms already, and what is left of the old one goes once the new one is verified. */
+  readonly kind: "convert" | "clean" | "skip";
+  /** Why it is skipped. */
+  readonly reason?: string;
+}
+
+export interface MigrationPlan {
+  readonly to: SnapshotFormat;
+  /** Oldest first, what is to be cleaned before what is to be converted. */
+  readonly steps: readonly MigrationStep[];
+  /** How many have the format already. */
+  readonly already: number;
+}
+
+export interface MigrationOutcome {
+  readonly timestamp: string;
+  /** `converted`: the new form is verified; the old one is gone unless it was to be kept or `error` says otherwise. */
+  readonly status: "converted" | "cleaned" | "skipped" | "failed";
+  readonly error?: string;
+}

@@ -27,6 +27,8 @@ import { inspectSnapshot } from "./inspect.ts";
 import { fetchManifest, listSnapshots, type SnapshotRoom } from "./list.ts";
 import { manifestCacheFolder, openManifestCache } from "./manifest-cache.ts";
 import { formatManifest } from "./manifest-codec.ts";
+import { executeMigration, planMigration } from "./migrate.ts";
+import type { MigrateOptions } from "./migrate-run.ts";
 import type {
   BlobsManifest,
   ForgetOutcome,
@@ -35,11 +37,14 @@ import type {
   GcReport,
   History,
   Inspection,
+  MigrationOutcome,
+  MigrationPlan,
   NewFullSnapshot,
   NewSnapshot,
   RestorePlan,
   RestoreReport,
   RetentionPlan,
+  SnapshotFormat,
   SnapshotInfo,
   Verification,
 } from "./model.ts";
@@ -112,6 +117,9 @@ export interface SnapshotService {
   gc(plan: GcPlan, options?: SnapshotOptions): Promise<GcReport>;
   /** Reads everything and tells what is wrong; see `verifySnapshots`. */
   verify(options: VerifyOptions): Promise<Verification>;
+  /** What it takes to give all snapshots one format. */
+  planMigration(to: SnapshotFormat, options?: SnapshotOptions): Promise<MigrationPlan>;
+  migrate(plan: MigrationPlan, options: MigrateOptions): Promise<readonly MigrationOutcome[]>;
   /** A manifest's text as this machine last saw it whole; undefined when it has not. */
   knownManifest(timestamp: string): string | undefined;
   /** A manifest's text as it is on the remote; undefined when it cannot be used whole. */
@@ -161,6 +169,8 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     planGc: (options) => planGc(room, options),
     gc: (plan, options) => executeGc(room, plan, options),
     verify: (options) => verifySnapshots(room, options),
+    planMigration: (to, options) => planMigration(room, to, options),
+    migrate: (plan, options) => executeMigration(room, plan, options),
     knownManifest(timestamp) {
       const manifest = room.cache.manifest(timestamp);
       return manifest === undefined || manifest.problem !== undefined ? undefined : formatManifest(manifest);

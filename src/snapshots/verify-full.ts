@@ -80,7 +80,9 @@ function countFiles(folder: RelPath, { totalFiles }: SnapshotInfo, bodies: reado
 
 /** Reads the files of a snapshot of which nothing but the number is known. */
 async function readAll(run: VerifyRun, folder: RelPath, bodies: readonly RemoteFile[], counts: Tally): Promise<void> {
-  const { named, options, room } = run;
+  const { named, whole, options, room } = run;
+  const isKnown = (sha256: string): boolean =>
+    named.has(sha256) || whole.has(sha256) || room.full.holds(sha256) || options.isKnown?.(sha256) === true;
   let unknown = 0;
   await readEach(run, bodies, counts, async (listed, read) => {
     if (read.size !== listed.size || read.size !== read.file.size) {
@@ -88,8 +90,7 @@ async function readAll(run: VerifyRun, folder: RelPath, bodies: readonly RemoteF
       return counts.found({ kind: "corrupted", path: listed.path, rev: read.file.rev, detail });
     }
     options.onContent?.(read.sha256, read.file);
-    const { sha256 } = read;
-    if (named.has(sha256) || options.isKnown?.(sha256) || room.full.holds(sha256)) counts.verified();
+    if (isKnown(read.sha256)) counts.verified();
     else unknown++;
   });
   if (unknown === 0) return;

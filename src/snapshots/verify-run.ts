@@ -25,6 +25,15 @@ export interface VerifyRun {
   readonly call: SnapshotOptions;
   /** Digests that any manifest names. */
   readonly named: HashSet;
+  /** Blobs that were read and are what their name says. */
+  readonly whole: HashSet;
+}
+
+/** What {@link readBody} needs to know. */
+export interface BodyReader {
+  readonly room: Pick<SnapshotRoom, "backend">;
+  readonly options: Pick<VerifyOptions, "onEvent">;
+  readonly call: SnapshotOptions;
 }
 
 export interface ReadBody {
@@ -35,7 +44,7 @@ export interface ReadBody {
 }
 
 /** Reads a remote file through; nothing is kept. Throws BackendError. */
-export async function readBody({ room, options, call }: VerifyRun, path: RelPath): Promise<ReadBody> {
+export async function readBody({ room, options, call }: BodyReader, path: RelPath): Promise<ReadBody> {
   const { file, body } = await room.backend.read(path, call);
   const digest = hasher("sha256");
   let size = 0;

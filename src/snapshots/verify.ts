@@ -23,7 +23,7 @@ const MAX_FILES = 5;
  */
 export async function verifySnapshots(room: SnapshotRoom, options: VerifyOptions): Promise<Verification> {
   const call = options.signal === undefined ? {} : { signal: options.signal };
-  const run: VerifyRun = { room, options, call, named: hashSet() };
+  const run: VerifyRun = { room, options, call, named: hashSet(), whole: hashSet() };
   // Manifests first: what a push adds meanwhile is then never looked for in vain.
   const listing = await room.backend.list(SNAPSHOTS_FOLDER, { shallow: true, ...call });
   if (!listing.exists) await requireRemoteFolder(room, call);
@@ -179,7 +179,10 @@ async function verifyBlob(run: VerifyRun, sha256: string, counts: Tally): Promis
       if (run.named.has(sha256)) counts.found({ kind: "missing", path, sha256, detail: "it is not there" });
       return;
     }
-    if (body.sha256 === sha256) return counts.verified();
+    if (body.sha256 === sha256) {
+      run.whole.add(sha256);
+      return counts.verified();
+    }
     if (attempt === 1) continue;
     const detail = `its ${body.size} bytes have the SHA-256 ${body.sha256}`;
     return counts.found({ kind: "corrupted", path, sha256, rev: body.file.rev, detail });

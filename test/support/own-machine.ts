@@ -49,6 +49,9 @@ interface Answer {
   readonly versions: readonly { readonly timestamp: string; readonly version: string; readonly hash: string }[];
   readonly items: readonly { readonly id: string; readonly path: string }[];
   readonly phases: readonly Readonly<Record<"backend" | "name" | "checked" | "verified", unknown>>[];
+  readonly converted: readonly string[];
+  readonly cleaned: readonly string[];
+  readonly config_updated: boolean;
   readonly corrupted: readonly VerifyItem[];
   readonly missing: readonly VerifyItem[];
   readonly repair: Readonly<Record<"planned" | "repaired" | "failed" | "no_source", readonly VerifyItem[]>>;
