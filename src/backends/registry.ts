@@ -6,6 +6,7 @@ import type { BackendKind } from "./types.ts";
 const MODULES: Partial<Record<BackendKind, () => Promise<BackendModule>>> = {
   local: async () => (await import("./local/index.ts")).local,
   webdav: async () => (await import("./webdav/index.ts")).webdav,
+  onedrive: async () => (await import("./onedrive/index.ts")).onedrive,
 };
 
 /** The kinds of storage that this build can mirror to. */

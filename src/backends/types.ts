@@ -137,6 +137,10 @@ export interface NameRules {
   readonly caseSensitive: boolean;
   /** Listings leave out names that begin so: such files are held, and writing one is refused. */
   readonly hiddenPrefix?: string;
+  /** Regular expressions, whatever the case, for components that are refused, each with the reason. */
+  readonly reserved?: readonly { readonly pattern: string; readonly why: string }[];
+  /** Longest whole path below the remote root in UTF-16 units. */
+  readonly maxPathLength?: number;
 }
 
 /** Verbs that a backend may gather into few requests when many calls of them are under way at once. */

@@ -36,7 +36,11 @@ export function remoteNameProblem(path: RelPath, rules: NameRules): string | und
     const bytes = byteLength(name);
     if (bytes > rules.maxNameBytes)
       return `a name of ${bytes} bytes is too long for the remote (${rules.maxNameBytes})`;
+    const reserved = rules.reserved?.find(({ pattern }) => new RegExp(pattern, "i").test(name));
+    if (reserved !== undefined) return `${reserved.why}: ${JSON.stringify(name)}`;
   }
+  if (rules.maxPathLength !== undefined && path.length > rules.maxPathLength)
+    return `a path of ${path.length} characters is too long for the remote (${rules.maxPathLength})`;
   return undefined;
 }
 

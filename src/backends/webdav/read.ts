@@ -3,6 +3,7 @@ import type { RelPath } from "../../lib/path.ts";
 import { skipping } from "../../lib/streams.ts";
 import { BackendError, NotFoundError, StaleError } from "../errors.ts";
 import type { Opened, ReadOptions, RemoteFile } from "../types.ts";
+import { wholeBody } from "../whole-body.ts";
 import type { Remote } from "./changing.ts";
 import type { DavRequest } from "./connection.ts";
 import { fileUrl } from "./dav-path.ts";
@@ -139,31 +140,5 @@ function checked(
   { at, skip }: { readonly at: number; readonly skip: number },
   explain: (error: unknown) => unknown,
 ): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  const due = file.size - at;
-  let seen = 0;
-  const wrong = () =>
-    new BackendError(`Could not read "${file.path}": ${seen} bytes came instead of ${due}`, { class: "TRANSIENT" });
-  const counted = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const { done, value } = await reader.read();
-          if (!done) {
-            seen += value.length;
-            if (seen > due) throw wrong();
-            return controller.enqueue(value);
-          }
-          if (seen !== due) throw wrong();
-          controller.close();
-        } catch (error) {
-          await reader.cancel().catch(() => {});
-          controller.error(explain(error));
-        }
-      },
-      cancel: (reason) => reader.cancel(reason),
-    },
-    { highWaterMark: 0 },
-  );
-  return skipping(counted, skip);
+  return skipping(wholeBody(body, { path: file.path, due: file.size - at, explain }), skip);
 }

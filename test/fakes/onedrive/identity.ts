@@ -32,8 +32,8 @@ export interface FakeIdentity {
   interval: number;
   /** Seconds that an access token holds. */
   lifetime: number;
-  /** Whether a refresh spends its refresh token. */
-  rotates: boolean;
+  /** Whether a refresh spends its refresh token, as single-page apps have it. */
+  spends: boolean;
   readonly clientId: string;
   readonly refreshes: number;
   /** Every access token given so far stops working. */
@@ -60,6 +60,7 @@ const ERRORS: Readonly<Record<number, string>> = {
  * - The document names the grant `urn:ietf:params:oauth:grant-type:device_code`; msal-node 7 sends `device_code`.
  * - `slow_down` is RFC 8628's and in no document of Microsoft; msal-node takes every error but `authorization_pending` for
  *   the end.
+ * - Every refresh gives a new refresh token; the old one stays good, as the document says.
  * - msal-node asks neither for instance discovery nor for the OpenID configuration of hosts that it knows; both are served.
  */
 export function createIdentity(now: () => number): FakeIdentity {
@@ -103,7 +104,7 @@ export function createIdentity(now: () => number): FakeIdentity {
     const given = form.get("refresh_token") ?? "";
     const user = refresh.get(given);
     if (user === undefined) return refusal("invalid_grant", 50173);
-    if (identity.rotates) refresh.delete(given);
+    if (identity.spends) refresh.delete(given);
     refreshes++;
     return grant(user);
   };
@@ -113,7 +114,7 @@ export function createIdentity(now: () => number): FakeIdentity {
     answers: [],
     interval: 0,
     lifetime: 3600,
-    rotates: true,
+    spends: false,
     clientId: "11111111-2222-3333-4444-555555555555",
     get refreshes() {
       return refreshes;

@@ -62,7 +62,8 @@ test("fake sign-in: what the library cannot wait out ends the flow", async () =>
   }
 });
 
-test("fake sign-in: a refresh spends the refresh token and gives another", async () => {
+test("fake sign-in: a refresh gives another refresh token, and spends the old one when told to", async () => {
+  fake.identity.spends = true;
   const app = library("consumers");
   await signIn(app);
   const old = app.getTokenCache().serialize();

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { AVAILABLE_KINDS } from "../../../src/backends/registry.ts";
 import { setupLab } from "../../support/setup-lab.ts";
 
 test("__complete: offers the snapshots of the current project, newest first, without asking the remote", async () => {
@@ -26,5 +27,5 @@ test("__complete: outside a project there are no snapshots and no complaint", as
 
 test("__complete: offers the backends that this version has", async () => {
   const lab = setupLab();
-  expect((await lab.run(["__complete", "--", "init", "--backend", ""])).stdout).toBe("local\nwebdav\n");
+  expect((await lab.run(["__complete", "--", "init", "--backend", ""])).stdout).toBe(`${AVAILABLE_KINDS.join("\n")}\n`);
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { AVAILABLE_KINDS } from "../../../src/backends/registry.ts";
 import { loadConfig } from "../../../src/settings/load.ts";
 import { machineFrom } from "../../../src/settings/machine.ts";
 import { formatNewConfig } from "../../../src/settings/writer.ts";
@@ -238,10 +239,14 @@ describe("init with WebDAV", () => {
   });
 });
 
+const LACKING = ["googledrive", "dropbox"].filter((kind) => !(AVAILABLE_KINDS as readonly string[]).includes(kind));
+
 describe("init says no", () => {
   test.each([
     ["no backend and no flag of one", [], "--webdav-url"],
-    ["a cloud that this version lacks", ["--backend", "onedrive"], "does not have it yet"],
+    ...LACKING.map(
+      (kind) => [`${kind}, which this version lacks`, ["--backend", kind], "does not have it yet"] as const,
+    ),
     ["a backend that there is not", ["--backend", "floppy"], "no such backend"],
     ["flags of two backends", ["--local-folder", "/m", "--webdav-url", "https://x.example/"], "do not go together"],
     ["a flag of the other backend", ["--backend", "webdav", "--local-folder", "/m"], "does not go with"],
