@@ -11,7 +11,7 @@ import { randomFraction } from "./lib/random.ts";
 import { conflictFolder, notesFolder } from "./project/envelope-store.ts";
 import type { MirrorDeps } from "./project/mirrors/model.ts";
 import { openProject as openProjectRoom } from "./project/open.ts";
-import type { Project } from "./project/service.ts";
+import type { Project, ProjectDeps } from "./project/service.ts";
 import { findProject, readOutline, realPathOfAny } from "./settings/discovery.ts";
 import { indexFile } from "./settings/index-fast.ts";
 import { loadConfig } from "./settings/load.ts";
@@ -32,6 +32,11 @@ export interface OpenOptions {
 
 /** Puts one project together: settings, its remote and its mirrors with everything wrapped around them, and its folders. */
 export async function openProject(world: World, options: OpenOptions): Promise<Project> {
+  return openProjectRoom(await projectDeps(world, options));
+}
+
+/** What a project is made of, nothing opened yet. */
+export async function projectDeps(world: World, options: OpenOptions): Promise<ProjectDeps> {
   const config = openConfig(world, options.config);
   const remote = await remoteOf(world, config);
   const { primary, mirrors } = await mirrorSetups(world, config, remote);
@@ -39,7 +44,7 @@ export async function openProject(world: World, options: OpenOptions): Promise<P
   const { clock, signal, cwd, home } = world;
   const kbps = config.maxUploadKbps;
   const bandwidth = kbps === null ? undefined : createBandwidth({ clock, kbps });
-  return openProjectRoom({
+  return {
     config,
     clock,
     signal,
@@ -52,7 +57,7 @@ export async function openProject(world: World, options: OpenOptions): Promise<P
     openBackend: () => openRemote(world, { config, remote, limits: config, bandwidth, name: undefined }),
     name: primary,
     mirrors: mirrors.map((mirror) => mirrorDeps(world, { config, bandwidth }, mirror)),
-  });
+  };
 }
 
 interface Opening {

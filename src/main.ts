@@ -56,7 +56,10 @@ async function runAll(): Promise<void> {
     if (stop.signal.aborted) process.exit(130);
     stop.abort(new Interrupted());
   };
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
+  /** What a lasting command does at SIGHUP instead of ending. */
+  let onHangUp: (() => void) | undefined;
+  const signals = { SIGINT: onSignal, SIGTERM: onSignal, SIGHUP: () => (onHangUp ?? onSignal)() } as const;
+  for (const [signal, on] of Object.entries(signals)) process.on(signal, on);
   let outputFailed = 0;
   const onOutputError = (error: Error) => {
     outputFailed = fail(error);
@@ -64,6 +67,9 @@ async function runAll(): Promise<void> {
   process.on("exit", () => {
     process.exitCode ||= outputFailed;
   });
-  process.exitCode = await runCli(words, processEnvironment({ signal: stop.signal, onOutputError }));
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(signal, onSignal);
+  const takeHangUps = (listener: () => void) => {
+    onHangUp = listener;
+  };
+  process.exitCode = await runCli(words, processEnvironment({ signal: stop.signal, onOutputError, takeHangUps }));
+  for (const [signal, on] of Object.entries(signals)) process.off(signal, on);
 }

@@ -148,7 +148,8 @@ type FetchedLog =
   | { readonly kind: "missing" }
   | { readonly kind: "unreadable"; readonly reason: string };
 
-async function fetchLog(backend: Backend, options: LogOptions): Promise<FetchedLog> {
+/** The log with what it was read at. Throws BackendError when the remote cannot be reached. */
+export async function fetchLog(backend: Backend, options: LogOptions): Promise<FetchedLog> {
   try {
     const opened = await backend.read(SYNC_LOG_PATH, signalOf(options));
     const parsed = await parseOpened(opened, options);
@@ -209,7 +210,8 @@ function parseEvent(entry: unknown): StoredEvent | undefined {
   return { machine, user, timestamp, files, action, project };
 }
 
-function identity(event: StoredEvent): string {
+/** Equal for equal events. */
+export function identity(event: StoredEvent): string {
   return JSON.stringify([event.machine, event.user, event.timestamp, event.files, event.action, event.project]);
 }
 

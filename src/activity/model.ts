@@ -31,3 +31,9 @@ export interface Notice {
   /** Left out for messages that tell of no event. */
   readonly event?: NoticedEvent;
 }
+
+/** How a watcher is. */
+export type Beat =
+  /** `told`: the remote tells of changes by itself. */
+  | { readonly state: "ok"; readonly told: boolean }
+  | { readonly state: "failing"; readonly error: string; readonly failures: number };

@@ -157,6 +157,8 @@ export interface Capabilities {
   readonly revTickMs?: number;
   /** True when a whole tree is listed by a few requests, however many folders it has. */
   readonly listsDeep?: boolean;
+  /** True when `waitForChange` misses nothing, so that looking besides is needed seldom. */
+  readonly tellsSurely?: boolean;
   /** True when no reader ever sees a half-written file. */
   readonly atomicWrite: boolean;
   /** True when writing with "absent" costs requests that writing with "any" does not. */

@@ -24,6 +24,8 @@ export interface CliEnvironment {
   readonly clock: Clock;
   /** Fires on SIGINT and SIGTERM, its reason is `Interrupted`. */
   readonly signal: AbortSignal;
+  /** From now on SIGHUP calls `listener` and ends nothing. */
+  readonly takeHangUps: (listener: () => void) => void;
   readonly version: VersionInfo;
 }
 

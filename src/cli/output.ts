@@ -1,8 +1,13 @@
 import type { Failure } from "./exit.ts";
 
+export interface EnvelopeOptions {
+  /** For answers that come one by one: each is one line. */
+  readonly oneLine?: boolean;
+}
+
 /** The envelope of every `--json` answer, one JSON text with a line end (design 10). */
-export function resultEnvelope(command: string, result: unknown): string {
-  return `${JSON.stringify({ version: 1, command, result: result ?? null }, plain, 2)}\n`;
+export function resultEnvelope(command: string, result: unknown, options: EnvelopeOptions = {}): string {
+  return `${JSON.stringify({ version: 1, command, result: result ?? null }, plain, options.oneLine ? 0 : 2)}\n`;
 }
 
 /** The envelope of a failure, for stderr. */

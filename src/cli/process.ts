@@ -13,10 +13,11 @@ export interface ProcessOptions {
   readonly signal: AbortSignal;
   /** The output cannot be written: a full disk, a terminal that is gone. Told once for each stream. */
   readonly onOutputError: (error: Error) => void;
+  readonly takeHangUps: CliEnvironment["takeHangUps"];
 }
 
 /** The real world for `runCli`. Throws UsageError where nobody says which folder is the home folder. */
-export function processEnvironment({ signal, onOutputError }: ProcessOptions): CliEnvironment {
+export function processEnvironment({ signal, onOutputError, takeHangUps }: ProcessOptions): CliEnvironment {
   return {
     stdout: sinkOf(process.stdout, onOutputError),
     stderr: sinkOf(process.stderr, onOutputError),
@@ -26,6 +27,7 @@ export function processEnvironment({ signal, onOutputError }: ProcessOptions): C
     home: homeFrom(process.env) ?? systemHome(),
     clock: systemClock,
     signal,
+    takeHangUps,
     version: versionInfo(),
   };
 }

@@ -84,7 +84,7 @@ async function runCommand(command: Command, words: readonly string[], environmen
 }
 
 function finish(name: string, context: CommandContext, answer: CommandResult): void {
-  if (context.json) context.out.write(resultEnvelope(name, answer.result));
+  if (context.json) context.out.write(resultEnvelope(name, answer.result, { oneLine: answer.streamed === true }));
   else for (const line of answer.lines ?? []) context.out.line(line);
 }
 

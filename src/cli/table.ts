@@ -94,6 +94,18 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Show who changed what and when, on all machines",
     load: async () => (await import("./commands/log.ts")).logCommand,
   },
+  watch: {
+    summary: "Tell what collaborators change while it runs",
+    load: async () => (await import("./commands/watch.ts")).watchCommand,
+  },
+  "watch-all": {
+    summary: "Do so for every project, as a background service does",
+    load: async () => (await import("./commands/watch-all.ts")).watchAllCommand,
+  },
+  reload: {
+    summary: "Make a running watch-all look for new and changed projects at once",
+    load: async () => (await import("./commands/reload.ts")).reloadCommand,
+  },
   inbox: {
     summary: "Show what collaborators changed, and clear the list",
     load: async () => (await import("./commands/inbox.ts")).inboxCommand,

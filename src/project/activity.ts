@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { makeEvent } from "../activity/event.ts";
 import { appendEvents } from "../activity/log.ts";
 import type { EventAction, LogEvent } from "../activity/model.ts";
+import { rememberOwn } from "../activity/own-events.ts";
 import { writeAtomic } from "../lib/fs.ts";
 import type { Due } from "../sync/marker.ts";
 import type { Parts } from "./parts.ts";
@@ -18,6 +19,7 @@ export async function reportRun(parts: Parts, due: Due, atMs: number): Promise<r
   const backend = await parts.backend();
   const seenFile = join(stateFolder, "log-seen");
   const wasSeen = existsSync(seenFile);
+  rememberOwn(stateFolder, events);
   const result = await appendEvents(backend, events, { clock, signal, wasSeen });
   const isSeen = result.kind === "appended";
   if (backend.edit !== undefined && isSeen !== wasSeen) noteSeen(seenFile, isSeen ? "seen" : "in doubt");

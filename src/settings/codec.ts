@@ -74,6 +74,7 @@ function runSettings(read: Values) {
     parallelWorkers: read.number("parallel_workers", { from: 1, to: 64 }),
     maxThrottleWaitSeconds: read.number("max_throttle_wait_seconds", { from: 0, to: 86_400 }),
     maxUploadKbps: read.kbps(),
+    autoPull: read.bool("auto_pull"),
   };
 }
 
@@ -128,7 +129,7 @@ class Values {
     this.machine = machine;
     this.warnings = warnings;
     const keep = { keep_last: 0, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
-    const own = { local_folder: "", onedrive_authority: "common", auto_prune: false };
+    const own = { local_folder: "", onedrive_authority: "common", auto_prune: false, auto_pull: false };
     const later = { ...own, max_throttle_wait_seconds: 600, ...keep };
     this.defaults = { ...seedDefaults(machine), ...later } satisfies Readonly<Record<SeedKey, ConfigValue>>;
   }

@@ -78,7 +78,7 @@ export const SEED_KEYS = [
 export type SeedKey = (typeof SEED_KEYS)[number];
 
 /** Keys of our own: written only when they differ from their default, for the Python tool refuses a file that has them. */
-export const OWN_KEYS = ["auto_prune", "keep_weekly", "local_folder", "onedrive_authority"] as const;
+export const OWN_KEYS = ["auto_prune", "auto_pull", "keep_weekly", "local_folder", "onedrive_authority"] as const;
 
 /** Keys that came with claude-mirror up to 0.5.70: known, kept, and used only where we say so. */
 export const LATER_KEYS: readonly string[] = [

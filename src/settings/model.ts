@@ -50,6 +50,8 @@ export interface ProjectConfig {
   readonly keepYearly?: number;
   /** Runs that made a snapshot prune by these rules, too. */
   readonly autoPrune?: boolean;
+  /** The watcher fetches what others changed, as far as that is safe. */
+  readonly autoPull?: boolean;
   /** What is odd about the file and does not stop us: unknown keys, clamped values, a secret. */
   readonly warnings: readonly string[];
 }

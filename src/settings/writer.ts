@@ -26,6 +26,7 @@ export function isOwnDefault(key: string, values: ConfigValues): boolean {
     case "onedrive_authority":
       return value === "common" || value === "" || value === undefined;
     case "auto_prune":
+    case "auto_pull":
       return value !== true;
     case "keep_weekly":
       return value === 0 || value === undefined;

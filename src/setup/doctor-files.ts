@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { heartbeatFile, readHeartbeat, watchLockFile } from "../activity/heartbeat.ts";
 import type { Clock } from "../lib/clock.ts";
 import { readLock, secondsText } from "../lib/lock.ts";
 import { lockFile } from "../project/lock.ts";
@@ -87,6 +88,7 @@ export async function checkState(
   await report.attempt("state folder", () => checkFolderMode(report, stateFolder));
   await report.attempt("last run", () => checkJournal(report, syncFiles(projectPath, stateFolder).journal));
   await report.attempt("lock", () => checkLock(report, lockFile(stateFolder), clock));
+  await report.attempt("watcher", () => checkWatcher(report, stateFolder, clock));
   await report.attempt("trash", () => {
     const entries = openTrash(trashFolder, { clock, root: projectPath }).list();
     const bytes = entries.reduce((sum, { size }) => sum + size, 0);
@@ -143,6 +145,29 @@ function checkLock(report: Report, file: string, clock: Clock): undefined {
         "It is taken over ten seconds after its last change.",
       );
   }
+}
+
+/** A watcher that has said nothing for so long hangs. */
+const STUCK_MS = 10 * 60_000;
+
+function checkWatcher(report: Report, stateFolder: string, clock: Clock): undefined {
+  const name = "watcher";
+  const lock = readLock(watchLockFile(stateFolder), { clock });
+  const heard = readHeartbeat(heartbeatFile(stateFolder));
+  if (lock.kind === "stale" && heard !== undefined) {
+    const detail = `process ${heard.pid} was killed after ${secondsText(heard.at)}`;
+    return report.warn(name, detail, "Run claude-mirror watch-all, or install it as a service.");
+  }
+  if (lock.kind !== "held" || heard === undefined) {
+    return report.ok(name, "none is running; claude-mirror watch-all tells what collaborators change");
+  }
+  const who = `process ${lock.owner.pid}`;
+  if (clock.now() - Date.parse(heard.at) > STUCK_MS) {
+    const detail = `${who} has said nothing since ${secondsText(heard.at)}`;
+    return report.warn(name, detail, "End it and start it again.");
+  }
+  if (heard.state === "failing") return report.warn(name, `${who} is trying on: ${heard.error}`);
+  report.ok(name, `${who}, last look ${secondsText(heard.lastLook)}`);
 }
 
 function megabytes(bytes: number): string {

@@ -71,6 +71,8 @@ function shell(line: string, { cwd, env }: { readonly cwd: string; readonly env:
   return said;
 }
 
+/** What runs until somebody ends it is ended as Ctrl-C does, and that is no failure. */
+const ended = (line: string) => (line.includes(" watch") ? `timeout --preserve-status -s INT 1 ${line}` : line);
 const isScript = (line: string) => line.startsWith("./scripts/");
 
 test("README: every command of it does what it says", async () => {
@@ -80,7 +82,7 @@ test("README: every command of it does what it says", async () => {
   const mirror = join(place.home, "mirror");
   let snapshot = "";
   for (const line of lines) {
-    place.run(line, { "/path/to/mirror": mirror, "2026-03-05T10-30-00Z": snapshot });
+    place.run(ended(line), { "/path/to/mirror": mirror, "2026-03-05T10-30-00Z": snapshot });
     if (line === "claude-mirror push") {
       [snapshot = ""] = /\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ/.exec(place.run("claude-mirror snapshots --json")) ?? [];
       writeFileSync(join(place.project, "CLAUDE.md"), "# My project, edited\n");
@@ -179,9 +181,8 @@ test("docs/webdav.md: every command of it works against an Apache with a certifi
 });
 
 test("docs/webdav.md: the messages that it explains are the ones that are shown", () => {
-  const source = ["errors", "folders", "listing", "connection"].map((name) =>
-    readPage(`src/backends/webdav/${name}.ts`),
-  );
+  const files = ["webdav/errors", "webdav/folders", "webdav/listing", "webdav/connection", "http-trouble"];
+  const source = files.map((name) => readPage(`src/backends/${name}.ts`));
   const rows = [...readPage("docs/webdav.md").matchAll(/^\| `([^`]+)`.*\|.*\|.*\|$/gm)].map(
     ([, message = ""]) => message,
   );

@@ -57,6 +57,7 @@ export function fakeEnvironment(
     home,
     clock: options.clock ?? systemClock,
     signal: options.signal ?? new AbortController().signal,
+    takeHangUps: () => undefined,
     version: { version: "1.2.3", commit: "abc1234" },
   };
 }

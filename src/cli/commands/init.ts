@@ -101,6 +101,7 @@ export const initCommand = command({
       dryRun: options["dry-run"] ?? false,
     });
     for (const hint of result.hints) ctx.note(`Hint: ${hint}`);
+    if (!result.dryRun) (await import("../../app-watch.ts")).pokeWatcher(ctx);
     const added = result.gitignore !== null && (await offerGitignore(ctx, result.gitignore, result));
     return { result: initJson(result, added), lines: initLines(result, ctx.out.style) };
   },

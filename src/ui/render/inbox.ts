@@ -1,4 +1,4 @@
-import type { Notice } from "../../activity/model.ts";
+import type { Notice, NoticedEvent } from "../../activity/model.ts";
 import { capList } from "../../lib/cap-list.ts";
 import { printable } from "../terminal.ts";
 
@@ -13,11 +13,14 @@ const MOST_CHARACTERS = 200;
 export function inboxLines(notices: readonly Notice[]): readonly string[] {
   return notices.map(({ timestamp, message, event }) => {
     const time = `[${shortened(timestamp.slice(0, 19).replace("T", " "))}]`;
-    if (event === undefined) return `${time} ${shortened(message)}`;
-    const { user, machine, action, files, project } = event;
-    const names = capList(files, MOST_FILES).map(shortened).join(", ");
-    return `${time} ${shortened(`${user}@${machine}`)} ${shortened(action)} ${names} in '${shortened(project)}'`;
+    return `${time} ${event === undefined ? shortened(message) : newsLine(event)}`;
   });
+}
+
+/** `alice@workstation push CLAUDE.md in 'myproject'` */
+export function newsLine({ user, machine, action, files, project }: NoticedEvent): string {
+  const names = capList(files, MOST_FILES).map(shortened).join(", ");
+  return `${shortened(`${user}@${machine}`)} ${shortened(action)} ${names} in '${shortened(project)}'`;
 }
 
 /**

@@ -1,0 +1,166 @@
+import { BackendError } from "../backends/errors.ts";
+import { SYNC_LOG_PATH } from "../backends/layout.ts";
+import type { Backend } from "../backends/types.ts";
+import type { Clock } from "../lib/clock.ts";
+import { fetchLog, type StoredEvent } from "./log.ts";
+import { type LogMark, newsIn } from "./log-mark.ts";
+import type { Beat } from "./model.ts";
+
+/** What one project's watcher works with. */
+export interface WatchDeps {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  /** Between two looks where the remote does not tell by itself, milliseconds. */
+  readonly intervalMs: number;
+  /** Opens the remote anew: a connection that broke and a sign-in that ran out are not used again. */
+  open(): Promise<Backend>;
+  readMark(): LogMark | undefined;
+  writeMark(mark: LogMark): void;
+  /** Identities of what this machine sent itself. */
+  own(): ReadonlySet<string>;
+  /** Takes what is new, oldest first. Throws when it could not be kept: it is then brought again. */
+  deliver(news: readonly StoredEvent[]): void | Promise<void>;
+  /** Told after every look and every failure. */
+  beat(beat: Beat): void;
+}
+
+/** A remote that surely tells by itself is looked at all the same, now and then. */
+const SAFETY_MS = 300_000;
+/** Waiting is cut into slices, so that a machine that slept is noticed soon after it wakes. */
+const SLICE_MS = 5_000;
+const LONGEST_PAUSE_MS = 60_000;
+const FIRST_PAUSE_MS = 1_000;
+
+/**
+ * Brings what others add to the shared log, until the signal fires; then it returns. Whatever fails (the network, the
+ * sign-in, a log that cannot be read) is tried again after a growing pause, and after a sleep of the machine at once.
+ */
+export async function watchLog(deps: WatchDeps): Promise<void> {
+  let failures = 0;
+  while (!deps.signal.aborted) {
+    try {
+      await follow(deps, () => {
+        failures = 0;
+      });
+    } catch (error) {
+      if (deps.signal.aborted) return;
+      failures++;
+      deps.beat({ state: "failing", error: error instanceof Error ? error.message : String(error), failures });
+      await pauseAfter(failures, deps);
+    }
+  }
+}
+
+/** One connection. Returns when the machine has slept; throws when anything fails. */
+async function follow(deps: WatchDeps, onLook: () => void): Promise<void> {
+  const backend = await deps.open();
+  const ended = new AbortController();
+  const hints = followHints(backend, ended.signal);
+  try {
+    for (;;) {
+      hints?.taken();
+      await look(backend, deps);
+      onLook();
+      deps.beat({ state: "ok", told: hints !== undefined });
+      const dueMs = deps.clock.now() + longestWait(backend, deps.intervalMs);
+      if ((await waitUntil(dueMs, { ...deps, hint: hints?.next() })) === "slept") return;
+    }
+  } finally {
+    ended.abort();
+    await backend.close().catch(() => undefined);
+  }
+}
+
+/** `watch --once`, and each look of `watch`: one request while the log is unchanged. */
+export async function look(
+  backend: Backend,
+  deps: Pick<WatchDeps, "readMark" | "writeMark" | "own" | "deliver" | "signal">,
+): Promise<readonly StoredEvent[]> {
+  const { signal } = deps;
+  const mark = deps.readMark();
+  const file = await backend.stat(SYNC_LOG_PATH, { signal });
+  if (file !== undefined && !file.racy && file.rev === mark?.rev) return [];
+  if (file === undefined) {
+    if (mark === undefined) deps.writeMark({ rev: null, seen: [] });
+    return [];
+  }
+  const log = await fetchLog(backend, { signal });
+  if (log.kind === "missing") return [];
+  if (log.kind === "unreadable")
+    throw new BackendError(`cannot read the sync log "${SYNC_LOG_PATH}": ${log.reason}`, { class: "UNKNOWN" });
+  const { news, seen } = newsIn(log.events, mark, deps.own());
+  if (news.length > 0) await deps.deliver(news);
+  // The version of the answer is not used: what came with it was read after the look, and is at least as new.
+  deps.writeMark({ rev: file.racy ? null : file.rev, seen });
+  return news;
+}
+
+interface Hints {
+  /** Forgets the hints so far: a look follows. */
+  taken(): void;
+  /** Resolves at the next hint, at once when there was one; rejects when following failed. */
+  next(): Promise<void>;
+}
+
+/** What the remote tells by itself, collected from now on; undefined where it tells nothing. */
+function followHints(backend: Backend, signal: AbortSignal): Hints | undefined {
+  if (backend.waitForChange === undefined) return undefined;
+  let hint = Promise.withResolvers<void>();
+  const run = async () => {
+    while (!signal.aborted)
+      if ((await backend.waitForChange?.(SYNC_LOG_PATH, { signal })) === "changed") hint.resolve();
+  };
+  run().catch((error: unknown) => hint.reject(error));
+  // Nobody may be waiting when it fails.
+  hint.promise.catch(() => undefined);
+  return {
+    taken() {
+      const old = hint;
+      hint = Promise.withResolvers<void>();
+      hint.promise.catch(() => undefined);
+      // A failure is kept for whoever waits next.
+      old.promise.catch((error: unknown) => hint.reject(error));
+    },
+    next: () => hint.promise,
+  };
+}
+
+/** How long it may take until a change is seen that nobody tells of, milliseconds. */
+function longestWait(backend: Backend, intervalMs: number): number {
+  const surely = backend.waitForChange !== undefined && backend.can.tellsSurely === true;
+  return surely ? Math.max(intervalMs, SAFETY_MS) : intervalMs;
+}
+
+async function pauseAfter(failures: number, deps: WatchDeps): Promise<void> {
+  const ceiling = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 16));
+  await waitUntil(deps.clock.now() + ceiling * (0.5 + deps.random() / 2), deps).catch(() => undefined);
+}
+
+/** Waits for the time, a hint, or the end of a sleep of the machine over two intervals, whichever comes first. */
+async function waitUntil(
+  atMs: number,
+  {
+    clock,
+    signal,
+    intervalMs,
+    hint,
+  }: Pick<WatchDeps, "clock" | "signal" | "intervalMs"> & { readonly hint?: Promise<void> | undefined },
+): Promise<"due" | "slept"> {
+  const told = hint?.then(() => "told" as const);
+  for (;;) {
+    const before = clock.now();
+    if (before >= atMs) return "due";
+    const slice = Math.min(SLICE_MS, atMs - before);
+    const stop = new AbortController();
+    const slept = clock.sleep(slice, AbortSignal.any([signal, stop.signal])).then(() => "slice" as const);
+    const woke = await Promise.race(told === undefined ? [slept] : [slept, told]).finally(() => {
+      slept.catch(() => undefined);
+      stop.abort();
+    });
+    if (woke === "told") return "due";
+    const passed = clock.now() - before;
+    if (passed < 0 || passed > slice + 2 * intervalMs) return "slept";
+  }
+}

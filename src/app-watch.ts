@@ -1,0 +1,168 @@
+import { existsSync } from "node:fs";
+import { hostname } from "node:os";
+import { basename, dirname, join } from "node:path";
+import type { Beat, NoticedEvent } from "./activity/model.ts";
+import { type Watched, watchMany } from "./activity/watch-many.ts";
+import { openProject, projectDeps } from "./app.ts";
+import { configDir, stateDir } from "./lib/dirs.ts";
+import { writeAtomic } from "./lib/fs.ts";
+import { acquireLock, readLock } from "./lib/lock.ts";
+import { type DesktopOptions, showOnDesktop } from "./platform/desktop.ts";
+import type { ProjectDeps } from "./project/service.ts";
+import { noticeOf, watchOnce, watchProject } from "./project/watch.ts";
+import { type DiscoveryPlaces, knownProjects } from "./settings/discovery.ts";
+import { indexFile, mtimeOf, stampOf } from "./settings/index-fast.ts";
+import type { ProjectConfig } from "./settings/model.ts";
+import type { World } from "./setup/world.ts";
+
+/** What a watcher tells while it runs. */
+export interface WatchOptions {
+  /** Absolute path of the config file; the one that belongs to the current folder when left out. */
+  readonly config?: string | undefined;
+  /** What others changed, after it is in the inbox. */
+  readonly onNews: (news: readonly NoticedEvent[], project: string) => void;
+  readonly onBeat?: (beat: Beat, project: string) => void;
+}
+
+/**
+ * Watches one project until the world's signal fires: inbox, desktop, and with `auto_pull` the files too. Throws what
+ * opening a project throws, and LockedError where another process watches it.
+ */
+export async function watch(world: World, options: WatchOptions): Promise<void> {
+  const deps = await projectDeps(world, { config: options.config, onEvent: () => undefined });
+  const { onBeat } = options;
+  const { projectPath } = deps.config;
+  await watchProject(deps, {
+    onNews: (news) => tellNews(world, { news, deps, options }),
+    ...(onBeat && { onBeat: (beat) => onBeat(beat, projectPath) }),
+  });
+}
+
+/** One look, for cron. */
+export async function lookOnce(world: World, options: WatchOptions): Promise<readonly NoticedEvent[]> {
+  const deps = await projectDeps(world, { config: options.config, onEvent: () => undefined });
+  return watchOnce(deps, { onNews: (news) => tellNews(world, { news, deps, options }) });
+}
+
+interface News {
+  readonly news: readonly NoticedEvent[];
+  readonly deps: ProjectDeps;
+  readonly options: WatchOptions;
+}
+
+async function tellNews(world: World, { news, deps: { config }, options }: News): Promise<void> {
+  options.onNews(news, config.projectPath);
+  await Promise.all(news.slice(-MOST_SHOWN).map((event) => showOnDesktop(noticeOf(event), desktopOf(world))));
+  if (config.autoPull === true) await pullNews(world, config);
+}
+
+/** Newer ones say what older ones do: run sync. */
+const MOST_SHOWN = 3;
+
+/** `auto_pull`: what is safe, never conflicts and never past a guard. What comes of it is one more line. */
+async function pullNews(world: World, config: ProjectConfig): Promise<void> {
+  try {
+    const project = await openProject(
+      { ...world, note: () => undefined },
+      { config: config.file, onEvent: () => undefined },
+    );
+    try {
+      const { downloaded, deletedLocal, conflicts, failed } = await project.pull({
+        files: [],
+        dryRun: false,
+        allow: new Set(),
+      });
+      const done = downloaded.length + deletedLocal.length;
+      const left = [
+        ...(conflicts.length > 0 ? [`${conflicts.length} conflict(s) are left: claude-mirror sync`] : []),
+        ...(failed.length > 0 ? [`${failed.length} file(s) failed`] : []),
+      ];
+      if (done + left.length > 0) world.note([`auto_pull: ${done} file(s) fetched`, ...left].join("; "));
+    } finally {
+      await project.close();
+    }
+  } catch (error) {
+    world.signal.throwIfAborted();
+    world.note(`auto_pull: nothing was fetched: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function desktopOf({ env }: World): DesktopOptions {
+  return { platform: process.platform, env };
+}
+
+/** Watches every project of this user, or those of the given configs, until the world's signal fires. */
+export async function watchAll(world: World, { configs, ...options }: WatchAllOptions): Promise<void> {
+  const { env, home, clock } = world;
+  const places = { configDir: configDir(env, home), home, indexFile: indexFile(env, home) };
+  const lock = acquireLock(watcherLock(world), { command: "watch-all", clock });
+  const signalFile = join(places.configDir, RELOAD_SIGNAL);
+  let signalled = mtimeOf(signalFile);
+  try {
+    await watchMany({
+      clock,
+      signal: world.signal,
+      discover: () => {
+        lock.refresh();
+        return watchedConfigs(places, configs);
+      },
+      watch: (key, signal) => watch({ ...world, signal }, { ...options, config: key }),
+      asked() {
+        const now = mtimeOf(signalFile);
+        const asked = now !== signalled || options.hungUp();
+        signalled = now;
+        return asked;
+      },
+      note: world.note,
+    });
+  } finally {
+    lock.release();
+  }
+}
+
+export interface WatchAllOptions extends Omit<WatchOptions, "config"> {
+  /** Absolute; every project that is nobody's mirror when empty. */
+  readonly configs: readonly string[];
+  /** Whether a SIGHUP came since the last call. */
+  readonly hungUp: () => boolean;
+}
+
+/** Touched to make a running watcher look for projects at once (reference 1.13). */
+const RELOAD_SIGNAL = ".reload_signal";
+
+function watcherLock({ env, home }: Pick<World, "env" | "home">): string {
+  return join(stateDir(env, home), "watch-all.lock");
+}
+
+function watchedConfigs(places: DiscoveryPlaces, configs: readonly string[]): Watched[] {
+  const files =
+    configs.length > 0
+      ? configs.filter((file) => existsSync(file))
+      : knownProjects(places)
+          .projects.filter(({ mirror }) => !mirror)
+          .map(({ file }) => file);
+  return files.map((file) => ({ key: file, stamp: JSON.stringify(stampOf(dirname(file), basename(file))) }));
+}
+
+/** Lets a watcher that runs see a config that was just made or changed. Nothing is done where none runs. */
+export function pokeWatcher(world: Pick<World, "env" | "home" | "clock">): void {
+  if (readLock(watcherLock(world), world).kind === "held") reloadWatcher(world);
+}
+
+/**
+ * Asks a running watcher to look for projects at once: by the file that every version honours, and by SIGHUP to the one
+ * process that holds the watcher's lock. Answers its process id, undefined where none runs on this machine.
+ */
+export function reloadWatcher(world: Pick<World, "env" | "home" | "clock">): number | undefined {
+  const { env, home, clock } = world;
+  const folder = configDir(env, home);
+  writeAtomic(join(folder, RELOAD_SIGNAL), `${clock.now() / 1000}\n`, { mode: 0o600, durable: false });
+  const lock = readLock(watcherLock(world), { clock });
+  if (lock.kind !== "held" || lock.owner.host !== hostname()) return undefined;
+  try {
+    if (process.platform !== "win32") process.kill(lock.owner.pid, "SIGHUP");
+    return lock.owner.pid;
+  } catch {
+    return undefined;
+  }
+}

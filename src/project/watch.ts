@@ -1,0 +1,97 @@
+import { join } from "node:path";
+import { heartbeatFile, heartbeatWriter, watchLockFile } from "../activity/heartbeat.ts";
+import { appendNotice, type NewNotice } from "../activity/inbox.ts";
+import type { StoredEvent } from "../activity/log.ts";
+import { readMark, writeMark } from "../activity/log-mark.ts";
+import type { Beat, NoticedEvent } from "../activity/model.ts";
+import { ownEvents } from "../activity/own-events.ts";
+import { look, type WatchDeps, watchLog } from "../activity/watch.ts";
+import { capList } from "../lib/cap-list.ts";
+import { acquireLock } from "../lib/lock.ts";
+import { randomFraction } from "../lib/random.ts";
+import type { ProjectDeps } from "./service.ts";
+
+/** What follows what others did. */
+export interface WatchRequest {
+  /** Told of each event that is new, after it is in the inbox. */
+  readonly onNews: (news: readonly NoticedEvent[]) => void | Promise<void>;
+  readonly onBeat?: (beat: Beat) => void;
+}
+
+/** Names that one message shows. */
+const MOST_FILES = 10;
+
+/**
+ * Puts what others add to the shared log into the project's inbox until the signal fires; then it returns. One watcher a
+ * project: throws LockedError when there is one.
+ */
+export async function watchProject(deps: ProjectDeps, request: WatchRequest): Promise<void> {
+  const { stateFolder, clock, config } = deps;
+  const lock = acquireLock(watchLockFile(stateFolder), { command: "watch", clock });
+  const beat = heartbeatWriter(heartbeatFile(stateFolder), { clock, pid: process.pid });
+  try {
+    await watchLog({
+      ...watchDeps(deps, request),
+      clock,
+      random: randomFraction,
+      intervalMs: config.pollInterval * 1000,
+      beat(now) {
+        lock.refresh();
+        beat(now);
+        request.onBeat?.(now);
+      },
+    });
+  } finally {
+    lock.release();
+  }
+}
+
+/** One look, for cron. The first one ever only takes note of what is there. */
+export async function watchOnce(deps: ProjectDeps, request: WatchRequest): Promise<readonly NoticedEvent[]> {
+  const { stateFolder, clock } = deps;
+  const lock = acquireLock(watchLockFile(stateFolder), { command: "watch --once", clock });
+  try {
+    const backend = await deps.openBackend();
+    try {
+      return (await look(backend, watchDeps(deps, request))).map(noticed);
+    } finally {
+      await backend.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+function watchDeps(
+  { config, clock, signal, stateFolder, openBackend }: ProjectDeps,
+  { onNews }: WatchRequest,
+): Omit<WatchDeps, "clock" | "random" | "intervalMs" | "beat"> {
+  const markFile = join(stateFolder, "watch-mark.json");
+  return {
+    signal,
+    open: openBackend,
+    readMark: () => readMark(markFile),
+    writeMark: (mark) => writeMark(markFile, mark),
+    own: () => ownEvents(stateFolder),
+    async deliver(news) {
+      const events = news.map(noticed);
+      for (const event of events) appendNotice(config.projectPath, noticeOf(event), clock.now());
+      await onNews(events);
+    },
+  };
+}
+
+function noticed({ user, machine, files, project, action }: StoredEvent): NoticedEvent {
+  return { user, machine, files, project, action };
+}
+
+/** A notice of one event, in the words of the notification (reference 1.5). */
+export function noticeOf(event: NoticedEvent): NewNotice {
+  return { title: "claude-mirror", message: messageOf(event), event };
+}
+
+function messageOf({ user, machine, files, project, action }: NoticedEvent): string {
+  const names = capList(files, MOST_FILES);
+  const did = action === "delete" ? "deleted" : "updated";
+  return `${user}@${machine} ${did} ${names.join(", ")} in '${project}'.\nRun \`claude-mirror sync\` to merge.`;
+}
