@@ -64,6 +64,7 @@ test("parseConfig: every default of the format", () => {
     keepMonthly: 0,
     keepYearly: 0,
     autoPrune: false,
+    autoPull: false,
     backend: "googledrive",
     filePatterns: ["**/*.md"],
     excludePatterns: [],
