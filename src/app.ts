@@ -19,6 +19,7 @@ import { machineFrom } from "./settings/machine.ts";
 import type { ProjectConfig } from "./settings/model.ts";
 import { configFile, openConfig } from "./setup/config-file.ts";
 import { type MirrorSetup, mirrorSetups } from "./setup/mirrors.ts";
+import { swapConfigs } from "./setup/promotion.ts";
 import { type Remote, remoteOf, storedSecret } from "./setup/remote.ts";
 import type { World } from "./setup/world.ts";
 import { cachedSnapshotNames } from "./snapshots/manifest-cache.ts";
@@ -56,6 +57,7 @@ export async function projectDeps(world: World, options: OpenOptions): Promise<P
     onEvent: options.onEvent,
     openBackend: () => openRemote(world, { config, remote, limits: config, bandwidth, name: undefined }),
     name: primary,
+    swapConfigs: (mirrorFile, turnOver) => swapConfigs(world, config, mirrorFile, turnOver),
     mirrors: mirrors.map((mirror) => mirrorDeps(world, { config, bandwidth }, mirror)),
   };
 }
@@ -103,13 +105,14 @@ function mirrorDeps(world: World, primary: Pick<Opening, "config" | "bandwidth">
       problem: state,
       root: "",
       stateFolder: "",
+      trashFolder: "",
       openBackend: () => Promise.reject(new UsageError(state)),
     };
   }
-  const { root, stateFolder } = remote;
+  const { root, stateFolder, trashFolder } = remote;
   const opening = { config, remote, limits: primary.config, bandwidth: primary.bandwidth, name };
   const openBackend = async () => breakCalls(await openRemote(world, opening));
-  return { name, file, config, root, stateFolder, openBackend };
+  return { name, file, config, root, stateFolder, trashFolder, openBackend };
 }
 
 /** What waits in one project's inbox. */

@@ -9,6 +9,12 @@ export const RESERVED_FOLDERS: readonly RelPath[] = [LOGS_FOLDER, SNAPSHOTS_FOLD
 /** Where the shared log lives. */
 export const SYNC_LOG_PATH = relPath(`${LOGS_FOLDER}/_sync_log.json`);
 
+/** Left on a remote that is no primary any more, so that other machines do not go on pushing there. */
+export const MOVED_PATH = relPath("_claude_mirror_moved.json");
+
+/** Left on a remote that has become the primary. */
+export const PROMOTED_PATH = relPath(`${LOGS_FOLDER}/_promoted.json`);
+
 /** Where the body with this SHA-256 (64 lower-case hex digits) lives. */
 export function blobPath(sha256: string): RelPath {
   return relPath(`${BLOBS_FOLDER}/${sha256.slice(0, 2)}/${sha256}`);

@@ -8,8 +8,8 @@ import type { CommandContext } from "./context.ts";
 export const ALLOW_OPTION = {
   kind: "list",
   value: "GUARD",
-  choices: ["mass-delete", "empty-root", "remote-gone"] satisfies GuardName[],
-  help: "Go on although a guard refuses: mass-delete, empty-root or remote-gone.",
+  choices: ["mass-delete", "empty-root", "remote-gone", "old-primary"] satisfies GuardName[],
+  help: "Go on although a guard refuses: mass-delete, empty-root, remote-gone or old-primary.",
   completes: "none",
 } as const satisfies Option;
 

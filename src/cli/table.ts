@@ -54,6 +54,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Fill a new mirror with every file and the newest snapshot",
     load: async () => (await import("./commands/seed-mirror.ts")).seedMirrorCommand,
   },
+  promote: {
+    summary: "Make a mirror the primary, and the primary a mirror",
+    load: async () => (await import("./commands/promote.ts")).promoteCommand,
+  },
   snapshots: {
     summary: "List the snapshots, newest first",
     load: async () => (await import("./commands/snapshots.ts")).snapshotsCommand,

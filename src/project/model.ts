@@ -98,6 +98,21 @@ export interface MirrorRunResult {
   readonly notices: readonly string[];
 }
 
+/** What `promote` did, or would do. */
+export interface PromotionResult {
+  readonly dryRun: boolean;
+  /** The old primary and the new one, by their names. */
+  readonly from: string;
+  readonly to: string;
+  /** How many agreed files were found on the new primary in their very content. */
+  readonly verified: number;
+  /** Another machine had made it the primary before. */
+  readonly already: boolean;
+  /** Whether the old primary says of itself now that it is none. */
+  readonly told: boolean;
+  readonly notice: string | null;
+}
+
 /** What is not on mirrors as it should be, from this machine's records. */
 export interface PendingResult {
   /** Sorted by path. */

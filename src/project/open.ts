@@ -15,6 +15,7 @@ import { migrateSnapshots, planMigrating } from "./migrate.ts";
 import { retryMirrors, seedMirrors } from "./mirrors/commands.ts";
 import { findOnPlaces, partsAt } from "./mirrors/fallback.ts";
 import type { Mirror, MirrorDeps } from "./mirrors/model.ts";
+import { promoteMirror } from "./mirrors/promote.ts";
 import { mirrorColumns, pendingStatus } from "./mirrors/status.ts";
 import type { Parts } from "./parts.ts";
 import { choosePlace } from "./place.ts";
@@ -70,6 +71,7 @@ export function openProject(deps: ProjectDeps): Project {
     mirrorColumns: () => mirrorColumns(parts),
     retry: (request) => retryMirrors(parts, request),
     seedMirror: (request) => seedMirrors(parts, request),
+    promote: (request) => promoteMirror(parts, request),
     log: (limit) => readActivity(parts, limit),
     close: async () => parts.close(),
   };

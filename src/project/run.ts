@@ -9,6 +9,7 @@ import { settleConflicts } from "./conflicts.ts";
 import { holdMarked } from "./hold-marked.ts";
 import { noteLeftConflicts } from "./left-conflicts.ts";
 import { withProjectLock } from "./lock.ts";
+import { refuseWhereMoved } from "./mirrors/moved.ts";
 import { allOutcomes, announcementsOf, primaryOutcome } from "./mirrors/outcome.ts";
 import { type MirrorRun, openMirrorRun } from "./mirrors/run.ts";
 import type { BackendOutcome, ConflictAnswer, ConflictQuestion, RunCommand, RunResult } from "./model.ts";
@@ -41,6 +42,7 @@ export async function runTransfer(parts: Parts, request: RunRequest): Promise<Ru
     const mirrors = await openMirrorRun(parts);
     const earlier = await recover(parts, mirrors);
     const { plan, look } = await planRun(parts, request);
+    await requirePrimary(parts, request, look);
     const settled = await settleConflicts(parts, request, { plan, look });
     refuse(parts.sync, settled, look, request.allow);
     const result = await finish(parts, request, { plan: settled, look, earlier, mirrors });
@@ -61,6 +63,7 @@ async function recover(parts: Parts, mirrors: MirrorRun | undefined): Promise<Pi
 
 async function dryRun(parts: Parts, request: RunRequest): Promise<RunResult> {
   const { plan, look } = await planRun(parts, request);
+  await requirePrimary(parts, request, look);
   refuse(parts.sync, plan, look, request.allow);
   return resultOf(parts, request, { plan, look }, NOTHING_DONE);
 }
@@ -83,6 +86,10 @@ function refuse(sync: SyncService, plan: Plan, look: Look, allow: ReadonlySet<Gu
   if (sends && !look.facts.remoteRootExists) {
     throw new NeedsActionError("The remote folder is not there yet.", { hint: "Run claude-mirror auth: it makes it." });
   }
+}
+
+async function requirePrimary(parts: Parts, { command, allow }: RunRequest, look: Look): Promise<void> {
+  if (command !== "pull" && !allow.has("old-primary")) await refuseWhereMoved(parts, look);
 }
 
 interface Done {

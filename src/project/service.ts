@@ -22,6 +22,7 @@ import type { Trash } from "../sync/trash.ts";
 import type { MirrorRequest } from "./mirrors/commands.ts";
 import type { Consent, Fallback } from "./mirrors/fallback.ts";
 import type { MirrorDeps } from "./mirrors/model.ts";
+import type { PromoteRequest } from "./mirrors/promote.ts";
 import type {
   BackendColumn,
   ConflictAnswer,
@@ -32,6 +33,7 @@ import type {
   LogResult,
   MirrorRunResult,
   PendingResult,
+  PromotionResult,
   RunResult,
   StatusResult,
   VerifyResult,
@@ -58,6 +60,8 @@ export interface ProjectDeps {
   readonly mirrors?: readonly MirrorDeps[];
   /** What `--backend` calls the primary; its kind when left out. */
   readonly name?: string;
+  /** Swaps the configs of the primary and of a mirror, safely; calls `turnOver` before the first is changed. */
+  readonly swapConfigs?: (mirrorFile: string, turnOver: () => void) => void;
   /** The home folder, which messages that are kept do not show. */
   readonly home?: string;
 }
@@ -198,6 +202,8 @@ export interface Project extends Snapshots {
   retry(request: MirrorRequest): Promise<MirrorRunResult>;
   /** Sends mirrors every agreed file that they lack. */
   seedMirror(request: MirrorRequest): Promise<MirrorRunResult>;
+  /** Makes a mirror the primary. */
+  promote(request: PromoteRequest): Promise<PromotionResult>;
   log(limit: number): Promise<LogResult>;
   close(): Promise<void>;
 }

@@ -5,6 +5,7 @@ import { indexFile } from "../settings/index-fast.ts";
 import { loadConfig } from "../settings/load.ts";
 import { machineFrom } from "../settings/machine.ts";
 import type { ProjectConfig } from "../settings/model.ts";
+import { finishPromotion } from "./promotion.ts";
 import type { World } from "./world.ts";
 
 /** Where this user's settings are looked for. */
@@ -48,6 +49,7 @@ function complainOfUnreadable(world: Pick<World, "env" | "home" | "cwd">): void 
 
 /** Reads the config that a command is about and tells what is odd about it. Throws SettingsError. */
 export function openConfig(world: World, given: string | undefined): ProjectConfig {
+  finishPromotion(world);
   const config = loadConfig(configFile(world, given), machineFrom(world.env));
   for (const warning of config.warnings)
     world.note(warning.includes(config.file) ? warning : `${config.file}: ${warning}`);

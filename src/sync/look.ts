@@ -32,6 +32,8 @@ export interface Look {
   readonly blobsMissing: boolean;
   /** The same of snapshots. */
   readonly snapshotsMissing: boolean;
+  /** The remote says of itself that another one is the primary now; false where nobody has looked. */
+  readonly hasMoved: boolean;
   /** The paths that `inSync` counts, sorted. */
   inSyncPaths(): Iterable<RelPath>;
   /** Every path that `inSync` counts or `rows` holds, sorted; rows in sync are made while they are asked for. */
@@ -56,6 +58,7 @@ export interface Views {
   readonly remoteExists: boolean;
   readonly blobsMissing: boolean;
   readonly snapshotsMissing: boolean;
+  readonly hasMoved: boolean;
   readonly unusable: ReadonlyMap<string, string>;
   readonly scope: Scope;
 }
@@ -112,6 +115,7 @@ export async function lookAtViews(views: Views, tools: LookTools): Promise<Omit<
     learned,
     blobsMissing: views.blobsMissing,
     snapshotsMissing: views.snapshotsMissing,
+    hasMoved: views.hasMoved,
     *inSyncPaths() {
       const synced = all(isPlainlyInSync);
       for (let at = 0; at < synced.length; at++) yield pathOf(views, synced.at(at));

@@ -203,7 +203,7 @@ export interface PlanRequest {
 
 export type LocalPlatform = "posix" | "windows";
 
-export type GuardName = "mass-delete" | "empty-root" | "remote-gone" | "future-manifest";
+export type GuardName = "mass-delete" | "empty-root" | "remote-gone" | "future-manifest" | "old-primary";
 
 /** A reason not to start. */
 export interface Refusal {

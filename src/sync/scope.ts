@@ -1,4 +1,4 @@
-import { RESERVED_FOLDERS } from "../backends/layout.ts";
+import { MOVED_PATH, RESERVED_FOLDERS } from "../backends/layout.ts";
 import { TEMP_PREFIX } from "../lib/fs.ts";
 import { compileExclude } from "./exclude.ts";
 import { compileIgnore } from "./ignore.ts";
@@ -50,7 +50,7 @@ const GIT_NAME = /(?:^|\/)\.git(?:\/|$)/;
 function alwaysOut(path: string): boolean {
   if (
     path.charCodeAt(0) === 0x5f &&
-    RESERVED_FOLDERS.some((folder) => path === folder || path.startsWith(`${folder}/`))
+    (path === MOVED_PATH || RESERVED_FOLDERS.some((folder) => path === folder || path.startsWith(`${folder}/`)))
   ) {
     return true;
   }

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { BLOBS_FOLDER, SNAPSHOTS_FOLDER } from "../backends/layout.ts";
+import { BLOBS_FOLDER, MOVED_PATH, SNAPSHOTS_FOLDER } from "../backends/layout.ts";
 import type { Backend, Listing, RemoteFile } from "../backends/types.ts";
 import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import { comparePaths, foldersOf, joinUnder, type RelPath } from "../lib/path.ts";
@@ -50,6 +50,7 @@ export async function wholeViews(options: WholeViewsOptions): Promise<Views> {
     remoteExists: exists,
     blobsMissing: !folders.includes(BLOBS_FOLDER),
     snapshotsMissing: !folders.includes(SNAPSHOTS_FOLDER),
+    hasMoved: remote.some(({ path }) => path === MOVED_PATH),
     scope,
     unusable: new Map(unusable.map(({ name, reason }) => [name, reason])),
   };
@@ -102,7 +103,7 @@ export async function selectedViews(paths: readonly RelPath[], options: Selected
   const isMissing = (folder: RelPath): boolean => top !== undefined && !top.folders.includes(folder);
   const missing = { blobsMissing: isMissing(BLOBS_FOLDER), snapshotsMissing: isMissing(SNAPSHOTS_FOLDER) };
   const index = onlyRows(base.index, sorted);
-  return { base, index, view, remote, remoteExists, ...missing, scope, unusable: new Map() };
+  return { base, index, view, remote, remoteExists, ...missing, hasMoved: false, scope, unusable: new Map() };
 }
 
 function isRacy({ index }: Base, path: RelPath): boolean {

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { countMethods, freePort, startServer, type TestServer } from "./server-process.ts";
+import { countMethods, freePort, restartable, startServer, type TestServer } from "./server-process.ts";
 import { tempFolder } from "./temp.ts";
 
 export interface ApacheOptions {
@@ -35,12 +35,18 @@ export async function startApache(options: ApacheOptions = {}): Promise<TestServ
   writeFileSync(file, configuration(options, { home, documents, port, accounts }));
   if (process.getuid?.() === 0) Bun.spawnSync(["chown", "-R", "www-data", home]);
   const log = join(home, "error.log");
-  const stop = await startServer([BINARY, "-f", file, "-d", home, "-DFOREGROUND"], {
-    port,
-    log,
-  });
+  const start = () =>
+    startServer([BINARY, "-f", file, "-d", home, "-DFOREGROUND"], {
+      port,
+      log,
+    });
   const origin = options.tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
-  return { origin, root, counts: () => countMethods(readFileSync(join(home, "access.log"), "utf8")), stop };
+  return {
+    origin,
+    root,
+    counts: () => countMethods(readFileSync(join(home, "access.log"), "utf8")),
+    ...(await restartable(start)),
+  };
 }
 
 function passwordFile(file: string): void {

@@ -33,6 +33,7 @@ const look = await lookAtViews(
     remoteExists: true,
     blobsMissing: false,
     snapshotsMissing: false,
+    hasMoved: false,
     unusable: new Map(),
     scope,
   },

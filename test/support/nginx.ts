@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { countMethods, freePort, startServer, type TestServer } from "./server-process.ts";
+import { countMethods, freePort, restartable, startServer, type TestServer } from "./server-process.ts";
 import { tempFolder } from "./temp.ts";
 
 export interface NginxOptions {
@@ -22,9 +22,10 @@ export async function startNginx(options: NginxOptions = {}): Promise<TestServer
   writeFileSync(file, configuration(options, { home, documents, port }));
   if (process.getuid?.() === 0) Bun.spawnSync(["chown", "-R", "www-data", home]);
   const log = join(home, "error.log");
-  const stop = await startServer([BINARY, "-c", file, "-p", home, "-e", log], { port, log });
+  const start = () => startServer([BINARY, "-c", file, "-p", home, "-e", log], { port, log });
   const access = join(home, "access.log");
-  return { origin: `http://127.0.0.1:${port}`, root, counts: () => countMethods(readFileSync(access, "utf8")), stop };
+  const counts = () => countMethods(readFileSync(access, "utf8"));
+  return { origin: `http://127.0.0.1:${port}`, root, counts, ...(await restartable(start)) };
 }
 
 function configuration(

@@ -59,6 +59,7 @@ export function projectLab(options: ProjectLabOptions = {}): ProjectLab {
     config,
     root: mirror.name,
     stateFolder: mirror.stateFolder ?? join(home, `state-${mirror.name}`),
+    trashFolder: join(home, `trash-${mirror.name}`),
     openBackend: async () => mirror.wrap?.(mirror.remote) ?? mirror.remote,
   }));
   const clock = options.clock ?? systemClock;

@@ -10,6 +10,8 @@ export interface TestServer {
   /** How many requests it answered since it started, by method. */
   counts(): Map<string, number>;
   stop(): Promise<void>;
+  /** After `stop`: the same server in the same place again. */
+  restart?(): Promise<void>;
 }
 
 /** A port that is free now. */
@@ -49,6 +51,19 @@ export async function startServer(
   return async () => {
     child.kill("SIGTERM");
     await child.exited;
+  };
+}
+
+/** Starts what `start` starts, to be stopped and started again. */
+export async function restartable(
+  start: () => Promise<() => Promise<void>>,
+): Promise<Required<Pick<TestServer, "stop" | "restart">>> {
+  let stop = await start();
+  return {
+    stop: () => stop(),
+    async restart() {
+      stop = await start();
+    },
   };
 }
 

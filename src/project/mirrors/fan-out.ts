@@ -11,6 +11,7 @@ import type { StateIndex } from "../../sync/state-index.ts";
 import type { BackendOutcome } from "../model.ts";
 import type { Parts } from "../parts.ts";
 import type { Mirror } from "./model.ts";
+import { writeMarker } from "./moved.ts";
 import { keptError, mirrorOutcome } from "./outcome.ts";
 import { type Choice, chooseWork, mirrorGap, sameContent } from "./plan.ts";
 import { afterFailure } from "./reaction.ts";
@@ -78,6 +79,7 @@ async function bring(parts: Parts, one: OpenMirror, work: FanOut, agreed: StateI
   let trouble: ItemError | null = null;
   let report: SendReport = NOTHING;
   try {
+    await tell(parts, one);
     if (tried.size > 0)
       report = await sendTo(mirror, state, chosen, parts, {
         ...work,
@@ -98,6 +100,13 @@ async function bring(parts: Parts, one: OpenMirror, work: FanOut, agreed: StateI
   const { uploaded, deleted } = report;
   const facts = { uploaded, deleted, failed, trouble: copied.trouble, unsent, snapshots: copied.made };
   return { outcome: mirrorOutcome(mirror, state, facts), paths: new Set([...tried, ...gap.settled]) };
+}
+
+/** A primary that was lost when another one took its place hears of it before anything else. */
+async function tell({ deps }: Parts, { mirror, state }: OpenMirror): Promise<void> {
+  if (state.untold === undefined) return;
+  await writeMarker(await mirror.backend(), "moved", state.untold, deps.signal);
+  state.setUntold(undefined);
 }
 
 const NOTHING: SendReport = { uploaded: [], deleted: [], errors: new Map(), interrupted: false };

@@ -14,6 +14,8 @@ export interface MirrorDeps {
   /** For a person: where it is. */
   readonly root: string;
   readonly stateFolder: string;
+  /** Where the trash is once this is the primary. */
+  readonly trashFolder: string;
   /** Opens it, wrapped like the primary. Called at most once. */
   readonly openBackend: () => Promise<Backend>;
 }

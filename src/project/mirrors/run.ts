@@ -76,7 +76,10 @@ export async function openMirrorRun(parts: Parts): Promise<MirrorRun | undefined
       return open.some(({ state }) => {
         const gap = mirrorGap(agreed, state);
         const { uploads, deletes } = chooseWork(gap, { fresh: NOBODY, retry, seed: false, most: MAX_RETRIES });
-        return uploads.length + deletes.length + gap.settled.length + state.snapshots.length > 0;
+        return (
+          uploads.length + deletes.length + gap.settled.length + state.snapshots.length > 0 ||
+          state.untold !== undefined
+        );
       });
     },
     start({ due, plan, look, retries }, snapshotMade) {

@@ -7,6 +7,7 @@ import { clearJournal, type Journal, openJournal, replayJournal } from "../../sy
 import type { BaseEntry, ItemError } from "../../sync/model.ts";
 import { type IndexRow, indexFromBytes, loadIndex, type StateIndex } from "../../sync/state-index.ts";
 import { indexBytes, writeIndex } from "../../sync/write-index.ts";
+import type { Moved } from "./moved.ts";
 
 /** Something that one mirror still is to be brought to, or cannot be. */
 export interface Pending {
@@ -37,6 +38,9 @@ export interface MirrorState {
   /** Snapshots that are to be copied there, oldest first. */
   readonly snapshots: readonly string[];
   setSnapshots(timestamps: readonly string[]): void;
+  /** Word that this mirror is no primary any more, which could not be left there yet. */
+  readonly untold: Moved | undefined;
+  setUntold(moved: Moved | undefined): void;
   /** The confirmed steps of the run under way. */
   journal(clock: Clock): Journal;
   /** Writes the queue down durably, where it has changed. */
@@ -71,11 +75,12 @@ export function openMirrorState(stateFolder: string, recover: () => Recovered): 
   const overlay = new Map(replayJournal(files.journal).base);
   const pending = new Map(queue?.items ?? recovered?.pending.map((item) => [item.path, item]));
   let snapshots = queue?.snapshots ?? [];
-  let written = queueText(pending, snapshots);
+  let untold = queue?.untold;
+  let written = queueText({ pending, snapshots, untold });
   if (queue === undefined && pending.size > 0) written = "";
   let journaled = overlay.size > 0;
   const saveQueue = () => {
-    const text = queueText(pending, snapshots);
+    const text = queueText({ pending, snapshots, untold });
     if (text === written) return;
     fs.mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
     writeAtomic(files.queue, text, { mode: 0o600 });
@@ -98,6 +103,12 @@ export function openMirrorState(stateFolder: string, recover: () => Recovered): 
     },
     setSnapshots(timestamps) {
       snapshots = [...new Set(timestamps)].sort();
+    },
+    get untold() {
+      return untold;
+    },
+    setUntold(moved) {
+      untold = moved;
     },
     journal(clock) {
       journaled = true;
@@ -144,6 +155,7 @@ function packed(records: readonly BaseEntry[]): StateIndex {
 interface Queue {
   readonly items: readonly (readonly [RelPath, Pending])[];
   readonly snapshots: readonly string[];
+  readonly untold?: Moved | undefined;
 }
 
 /** Undefined where there is none that can be used. */
@@ -152,18 +164,25 @@ function readQueue(file: string): Queue | undefined {
     const raw = JSON.parse(fs.readFileSync(file, "utf8")) as {
       readonly items: Pending[];
       readonly snapshots: string[];
+      readonly untold?: Moved;
     };
     const items = raw.items.flatMap((item) => {
       const path = parseRelPath(item.path);
       return path === undefined ? [] : [[path, { ...item, path }] as const];
     });
-    return { items, snapshots: raw.snapshots.map(String) };
+    return { items, snapshots: raw.snapshots.map(String), untold: raw.untold };
   } catch {
     return undefined;
   }
 }
 
-function queueText(pending: ReadonlyMap<RelPath, Pending>, snapshots: readonly string[]): string {
+interface QueueFacts {
+  readonly pending: ReadonlyMap<RelPath, Pending>;
+  readonly snapshots: readonly string[];
+  readonly untold: Moved | undefined;
+}
+
+function queueText({ pending, snapshots, untold }: QueueFacts): string {
   const items = [...pending.values()].sort((a, b) => comparePaths(a.path, b.path));
-  return `${JSON.stringify({ version: 1, items, snapshots }, undefined, 1)}\n`;
+  return `${JSON.stringify({ version: 1, items, snapshots, untold }, undefined, 1)}\n`;
 }

@@ -65,7 +65,8 @@ export async function mirrorColumns(parts: Parts): Promise<readonly BackendColum
       const one = open.find(({ mirror: { name } }) => name === mirror.name);
       if (one === undefined) return { name: mirror.name, error: mirror.problem ?? "", files: new Map() };
       try {
-        return { name: mirror.name, error: null, files: await statesOn(parts, one, agreed) };
+        const { states } = await standingOf(parts, one, agreed);
+        return { name: mirror.name, error: null, files: states };
       } catch (error) {
         parts.deps.signal.throwIfAborted();
         return { name: mirror.name, error: describeItemError(error).message, files: new Map() };
@@ -74,11 +75,14 @@ export async function mirrorColumns(parts: Parts): Promise<readonly BackendColum
   );
 }
 
-async function statesOn(
-  parts: Parts,
-  { mirror, state }: OpenMirror,
-  agreed: StateIndex,
-): Promise<Map<RelPath, MirrorFileState>> {
+/** How the files of one mirror stand, and the versions that a listing of it showed. */
+export interface Standing {
+  readonly states: Map<RelPath, MirrorFileState>;
+  readonly there: ReadonlyMap<RelPath, RemoteFile>;
+}
+
+/** Lists one mirror and holds it against what is agreed. Throws what the backend throws. */
+export async function standingOf(parts: Parts, { mirror, state }: OpenMirror, agreed: StateIndex): Promise<Standing> {
   const { signal, config } = parts.deps;
   const backend = await mirror.backend();
   const { files } = await backend.list("", { skip: RESERVED_FOLDERS, signal });
@@ -108,5 +112,5 @@ async function statesOn(
     }
   };
   await forEachLimit(rows, config.parallelWorkers, judge, { signal });
-  return states;
+  return { states, there };
 }

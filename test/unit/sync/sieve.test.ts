@@ -79,6 +79,7 @@ async function lookOf(world: readonly One[], files: readonly RemoteFile[], sieve
     remoteExists: true,
     blobsMissing: false,
     snapshotsMissing: false,
+    hasMoved: false,
     unusable: new Map(),
     scope,
     ...(sieve && { sieve }),
