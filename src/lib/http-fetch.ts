@@ -32,6 +32,9 @@ export interface HttpFetchOptions {
   readonly onResponse?: (response: HttpResponse, url: string) => void;
 }
 
+/** Set on an answer to a request that went out twice (`HttpResponse.repeated`). */
+export const SENT_TWICE_HEADER = "x-sent-twice";
+
 export type HttpFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** Bodies of unknown length are read into memory up to this size: a request of ours always says its length. Bytes. */
@@ -144,7 +147,9 @@ function asResponse(response: HttpResponse, method: string, url: string): Respon
   const made = new Response(bare ? null : response.stream(), {
     status: Math.max(status, 200),
     statusText,
-    headers: [...response.headers.entries()],
+    headers: [...response.headers.entries(), ...(response.repeated ? [[SENT_TWICE_HEADER, "1"] as const] : [])].map(
+      ([name, value]): [string, string] => [name, value],
+    ),
   });
   Object.defineProperty(made, "url", { value: url });
   return made;
