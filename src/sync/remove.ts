@@ -16,7 +16,8 @@ export type DeleteRemoteAction = Extract<Action, { readonly kind: "delete-remote
  */
 export async function removeLocal(action: DeleteLocalAction, run: RunContext): Promise<void> {
   const { path, local } = action;
-  if (!action.withRemote && (await run.backend.stat(path, callOptions(run))) !== undefined) {
+  // A remote that ignores case answers with the file that has taken this one's name in other letters.
+  if (!action.withRemote && (await run.backend.stat(path, callOptions(run)))?.path === path) {
     throw new StalePlanError(`left "${path}" alone: it is on the remote although a listing lacked it; run again`);
   }
   run.root.requireRoot();

@@ -84,7 +84,7 @@ export interface MachineOptions {
 /** Sets a project up for `place`, with every file in scope unless `settings` say otherwise. */
 export async function ownMachine(
   name: string,
-  place: Pick<RemotePlace, "settings" | "token">,
+  place: Pick<RemotePlace, "settings" | "token" | "env">,
   options: MachineOptions = {},
 ): Promise<OwnMachine> {
   const binary = await compiledBinary();
@@ -113,7 +113,7 @@ export async function ownMachine(
     config,
     async run(words, { stdin, env, cwd } = {}) {
       const child = Bun.spawn([binary, ...words], {
-        env: { HOME: home, ...env },
+        env: { HOME: home, ...place.env, ...env },
         cwd: cwd?.startsWith("/") ? cwd : join(project, cwd ?? "."),
         stdin: stdin === undefined ? "ignore" : Buffer.from(stdin),
         stdout: "pipe",
@@ -126,7 +126,7 @@ export async function ownMachine(
       return runOf({ code: await child.exited, stdout, stderr });
     },
     terminal: (words, { env } = {}) =>
-      startInPty([binary, ...words], { env: { HOME: home, TERM: "xterm", ...env }, cwd: project }),
+      startInPty([binary, ...words], { env: { HOME: home, TERM: "xterm", ...place.env, ...env }, cwd: project }),
     configure(changed) {
       settings = { ...settings, ...changed };
       const lines = Object.entries(settings).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`);

@@ -16,12 +16,20 @@ export interface RemotePlace {
   readonly token: object | undefined;
   /** True where listings leave out names that begin with a dot. */
   readonly hidesDotNames: boolean;
+  /** Names that the remote does not take. */
+  readonly refuses?: RegExp;
+  /** True where names that differ by case are one name. */
+  readonly ignoresCase?: boolean;
+  /** Variables that the program needs to find the remote. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Brings `folder` up to date where the remote is somewhere else than on this disk. */
+  refresh?(): void;
   put(path: string, content: string | Uint8Array): void;
   remove(path: string): void;
 }
 
 export interface RemoteKind {
-  readonly name: "a local folder" | "Apache" | "nginx";
+  readonly name: string;
   /** Starts what it takes; `place` makes a new, empty remote. */
   start(): Promise<{ readonly place: () => RemotePlace; readonly stop: () => Promise<void> }>;
 }

@@ -23,7 +23,10 @@ export interface Team {
 
 export async function team(place: RemotePlace, names: readonly string[], options: MachineOptions = {}): Promise<Team> {
   const machines = await Promise.all(names.map((name) => ownMachine(name, place, options)));
-  const remoteFiles = () => userFiles(place.folder);
+  const remoteFiles = () => {
+    place.refresh?.();
+    return userFiles(place.folder);
+  };
   const run: Team["run"] = async (machine, words, runOptions) => {
     const before = contents(place, machines);
     const ended = await machine.run([...words, "--json"], runOptions);
@@ -60,7 +63,9 @@ export async function team(place: RemotePlace, names: readonly string[], options
 }
 
 /** Every blob holds the bytes of its name, and every snapshot finds its blobs. */
-function wholeSnapshots({ folder }: RemotePlace): void {
+function wholeSnapshots(place: RemotePlace): void {
+  place.refresh?.();
+  const { folder } = place;
   const blobs = join(folder, "_claude_mirror_blobs");
   const held = new Set(filesBelow(blobs).map((path) => path.slice(3)));
   for (const path of filesBelow(blobs)) {
@@ -87,6 +92,7 @@ function short(content: string | undefined): string {
 
 /** Every content in the world, by SHA-256, with one place where it is. */
 function contents(place: RemotePlace, machines: readonly OwnMachine[]): Map<string, string> {
+  place.refresh?.();
   const found = new Map<string, string>();
   const note = (where: string, bytes: string | Uint8Array) => void found.set(digest(bytes), where);
   for (const [path, content] of Object.entries(userFiles(place.folder)))

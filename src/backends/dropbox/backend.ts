@@ -6,7 +6,7 @@ import type { BackendDeps } from "../module.ts";
 import type { Backend, Capabilities, Expect, Written } from "../types.ts";
 import { isRev, relocations, removals, removeEmptyFolder, removeFile, transferFile } from "./changing.ts";
 import type { DropboxClient } from "./client.ts";
-import { answeredFile } from "./files.ts";
+import { foundFile } from "./files.ts";
 import { dropboxListing } from "./listing.ts";
 import { metadataAt } from "./lost.ts";
 import { NAMES, requireName } from "./paths.ts";
@@ -53,7 +53,7 @@ export function createDropboxBackend({ client, root, key, deps }: DropboxBackend
     list: (under, options) => listing.list(under, options),
     async stat(path, { signal } = {}) {
       const found = await metadataAt(path, place, signal);
-      return found?.[".tag"] === "file" ? answeredFile(root, path, found) : undefined;
+      return found?.[".tag"] === "file" ? foundFile(root, path, found) : undefined;
     },
     read: (path, options = {}) => readFile(place, path, options),
     async write(path, source, { expect, signal }) {

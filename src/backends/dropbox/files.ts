@@ -1,6 +1,7 @@
 import type { files } from "dropbox";
 import { nameOf, parentOf, type RelPath } from "../../lib/path.ts";
 import type { RemoteFile, Rev } from "../types.ts";
+import { fold } from "./paths.ts";
 
 /** What of FileMetadata we use. */
 export interface FileFacts {
@@ -32,4 +33,13 @@ export function answeredFile(root: string, asked: RelPath, metadata: files.FileM
   const folder = parentOf(asked);
   const name = metadata.name === "" ? nameOf(asked) : metadata.name;
   return remoteFile(root, (folder === "" ? name : `${folder}/${name}`) as RelPath, metadata);
+}
+
+/** What is at `asked`, under the name that Dropbox shows: folders above it may be written in other letters. */
+export function foundFile(root: string, asked: RelPath, metadata: files.FileMetadata): RemoteFile {
+  const depth = asked.split("/").length;
+  const shown = (metadata.path_display ?? "").split("/").slice(-depth).join("/");
+  return shown !== asked && fold(shown) === fold(asked)
+    ? remoteFile(root, shown as RelPath, metadata)
+    : answeredFile(root, asked, metadata);
 }

@@ -133,6 +133,16 @@ test("delete-local: the file goes to the trash and emptied folders go, others st
   expect(lab.names()).toEqual([]);
 });
 
+test("delete-local: a remote that ignores case has the name in other letters only", async () => {
+  const lab = executorLab({ caseSensitive: false });
+  lab.write("case.md", "content");
+  await lab.put("Case.md", "content");
+  const { items } = await lab.run([deleteLocal(lab, "case.md")]);
+  expect(items).toMatchObject([{ path: "case.md", status: "done" }]);
+  expect(lab.read("case.md")).toBeUndefined();
+  expect(lab.trashed()).toEqual([{ path: "case.md", text: "content" }]);
+});
+
 test("delete-local: many at once in folders that they empty together", async () => {
   const lab = executorLab();
   const actions: Action[] = [];
