@@ -155,6 +155,8 @@ export interface Capabilities {
   readonly writeReturnsRev: boolean;
   /** Milliseconds after a write within which a second one of equal size could end up with the same rev; 0 when left out. */
   readonly revTickMs?: number;
+  /** True when a write makes missing folders at no cost, so that it is no use to know which there are. */
+  readonly makesFolders?: boolean;
   /** True when a whole tree is listed by a few requests, however many folders it has. */
   readonly listsDeep?: boolean;
   /** True when `waitForChange` misses nothing, so that looking besides is needed seldom. */

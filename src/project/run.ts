@@ -169,6 +169,7 @@ const MANY = 16;
 async function warmBlobs(parts: Parts, plan: Plan): Promise<void> {
   const uploads = plan.actions.filter((action) => action.kind === "upload").length;
   if (uploads < MANY || parts.deps.config.snapshotFormat !== "blobs") return;
+  if ((await parts.backend()).can.makesFolders === true) return;
   await (await parts.snapshots()).warm({ signal: parts.deps.signal });
 }
 

@@ -51,6 +51,8 @@ export class FakeDropbox {
   /** A second write that comes while one is being committed is refused, as under Dropbox's namespace lock. */
   lockMs = 0;
   origin = "";
+  /** Called with every request's endpoint before anything is done with it. */
+  onRequest: ((endpoint: string) => void) | undefined;
   private readonly faults = new Map<string, Fault[]>();
   private readonly jobs = new Map<string, { readonly result: object; polls: number }>();
   /** How often a job answers in_progress. */
@@ -173,6 +175,7 @@ export class FakeDropbox {
     }
     const body = Buffer.concat(chunks);
     this.counts.set(endpoint, this.count(endpoint) + 1);
+    this.onRequest?.(endpoint);
     const fault = this.faults.get(endpoint)?.shift() ?? (isAuth(endpoint) ? undefined : this.faults.get("*")?.shift());
     if (fault && "status" in fault) return send(response, fault);
     if (fault && "cut" in fault && fault.cut === "before") return void request.socket.destroy();

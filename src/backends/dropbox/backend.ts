@@ -20,6 +20,7 @@ export const CAPABILITIES: Capabilities = {
   checksums: ["dropbox"],
   writeReturnsRev: true,
   listsDeep: true,
+  makesFolders: true,
   atomicWrite: true,
   inFlight: { write: BATCH_COUNT, remove: BATCH_COUNT, copy: BATCH_COUNT, move: BATCH_COUNT },
   names: NAMES,

@@ -13,6 +13,8 @@ import { BATCH_COUNT } from "./upload-batch.ts";
 /** How often a job is asked about: soon at first. Milliseconds. */
 const FIRST_POLL_MS = 250;
 const MOST_POLL_MS = 4000;
+/** So many questions about a job may come to nothing. */
+const MOST_FAILURES = 8;
 
 export interface Removal {
   readonly path: RelPath;
@@ -217,15 +219,19 @@ async function jobResult<R>(place: DropboxPlace, call: ApiCall, job: Job<R>): Pr
   const { client } = place;
   const launched = await client.call(call, (sdk, options) => job.launch(sdk, options) as never);
   let status = launched.result as Status;
-  const id = status.async_job_id;
-  for (let wait = 0; status[".tag"] === "async_job_id" || status[".tag"] === "in_progress"; ) {
+  const id = status.async_job_id ?? "";
+  for (let wait = 0, failures = 0; status[".tag"] === "async_job_id" || status[".tag"] === "in_progress"; ) {
     if (wait > 0) await client.clock.sleep(wait, call.signal);
     wait = Math.min(Math.max(wait * 2, FIRST_POLL_MS), MOST_POLL_MS);
-    const asked = await client.call(
-      call,
-      (sdk, options) => job.check(sdk, { async_job_id: id ?? "" }, options) as never,
-    );
-    status = asked.result as Status;
+    try {
+      const asked = await client.call(call, (sdk, options) => job.check(sdk, { async_job_id: id }, options) as never);
+      status = asked.result as Status;
+    } catch (error) {
+      // The job goes on whether we can ask or not.
+      if (!(error instanceof BackendError) || error instanceof NotFoundError) throw error;
+      if (error.class !== "TRANSIENT" || ++failures >= MOST_FAILURES) throw doubtful(error);
+      wait = Math.max(wait, error.pauseMs ?? 0);
+    }
   }
   if (status[".tag"] === "complete") return { result: status as unknown as R, repeated: launched.repeated };
   throw doubtful(fromTags(tagsOf(status), { what: call.what, changes: true, host: "Dropbox" }));

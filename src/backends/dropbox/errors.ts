@@ -74,7 +74,7 @@ function fromResponse(error: DropboxResponseError<unknown>, attempted: Attempted
   const { status } = error;
   const tags = tagsOf(errorOf(error));
   const could = `Could not ${attempted.what}`;
-  if (status === 409 && tags.length > 0) return fromTags(tags, attempted);
+  if (status === 409 && tags.length > 0) return fromTags(tags, attempted, error);
   if (status === 401) return unauthorised(tags, errorOf(error), attempted);
   if (status === 429) {
     return new BackendError(`${could}: Dropbox asks to slow down (${tags[0] ?? reasonOf(error) ?? "429"})`, {
@@ -154,16 +154,19 @@ const SPACE = /insufficient_(space|quota)|upload_traffic_limit_reached/;
 const RIGHTS = /no_write_permission|access_restricted|team_folder$|cant_|access_error|route_access_denied/;
 
 /** The error that tags stand for, be it the answer's own or that of one item in a batch. */
-export function fromTags(tags: readonly string[], { what, changes }: Attempted): BackendError {
+export function fromTags(tags: readonly string[], { what, changes }: Attempted, cause?: unknown): BackendError {
   const could = `Could not ${what}`;
   const has = (tag: string): boolean => tags.includes(tag);
-  if (has("not_found")) return new NotFoundError(`${could}: it is not there`, { status: 409 });
+  if (has("not_found")) return new NotFoundError(`${could}: it is not there`, { status: 409, cause });
   if (has("conflict") && !has("file_ancestor")) {
-    return new StaleError(`${could}: ${has("folder") ? "a folder" : "another version"} is there`, { status: 409 });
+    return new StaleError(`${could}: ${has("folder") ? "a folder" : "another version"} is there`, {
+      status: 409,
+      cause,
+    });
   }
   const last = tags.at(-1) ?? "unknown";
   const fail = (errorClass: ErrorClass, text: string, more: Partial<BackendErrorOptions> = {}): BackendError =>
-    new BackendError(`${could}: ${text}`, { class: errorClass, status: 409, ...more });
+    new BackendError(`${could}: ${text}`, { class: errorClass, status: 409, cause, ...more });
   if (has("too_many_write_operations")) {
     return fail("TRANSIENT", "Dropbox is busy with other changes to these files", {
       status: 429,

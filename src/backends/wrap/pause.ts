@@ -8,6 +8,8 @@ const FIRST_PAUSE_MS = 30_000;
 const GROWTH = 1.5;
 /** A server that says "wait 0 seconds" again and again must not be asked without end. */
 const SHORTEST_PAUSE_MS = 1000;
+/** Answers to calls that went out together ask for the same pause some moments apart. */
+const WORTH_TELLING_MS = 1000;
 
 /** The server slows us down for longer than the run may wait. What was queued is to be tried in a later run. */
 export class ThrottledError extends BackendError {
@@ -68,9 +70,10 @@ export function createThrottle(options: ThrottleOptions): Throttle {
       if (error.pauseMs === undefined && !repeated) guess *= GROWTH;
       const end = error.pauseMs === undefined && repeated ? until : Math.max(until, now + pause);
       if (end <= until) return;
-      held += end - Math.max(until, now);
+      const grown = end - Math.max(until, now);
+      held += grown;
       until = end;
-      onPause?.(until);
+      if (!repeated || grown >= WORTH_TELLING_MS) onPause?.(until);
     },
     succeeded() {
       if (clock.now() >= until) guess = FIRST_PAUSE_MS;

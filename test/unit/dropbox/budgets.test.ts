@@ -1,0 +1,82 @@
+import { afterAll, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { relPath } from "../../../src/lib/path.ts";
+import { FakeDropbox } from "../../fakes/dropbox.ts";
+import { sourceOf } from "../../support/bodies.ts";
+import { dropboxLab } from "../../support/dropbox-lab.ts";
+import { dropboxFolder } from "../../support/dropbox-setup.ts";
+
+const fake = await FakeDropbox.start();
+afterAll(() => fake.stop());
+
+const K = 1000;
+
+test("budget: pushing 1,000 small files with their snapshot takes 3 requests twice, and at most 6 more", async () => {
+  const lab = await dropboxLab(fake);
+  for (let i = 0; i < K; i++) lab.write(`notes/${i % 20}/${i}.md`, `note ${i}\n`);
+  expect(await lab.requests(["push"])).toBeLessThanOrEqual(3 * 2 + 6);
+  expect(fake.count("files/upload_session/finish_batch_v2")).toBe(2);
+
+  expect(await lab.requests(["push"])).toBe(1);
+  expect(await lab.requests(["status"])).toBe(1);
+
+  lab.write("notes/7/7.md", "changed\n");
+  expect(await lab.requests(["push"])).toBeLessThanOrEqual(8);
+
+  rmSync(join(lab.project, "notes"), { recursive: true });
+  lab.write("left.md", "left\n");
+  await lab.run(["push", "left.md"]);
+  fake.reset();
+  const emptied = await lab.run(["push", "--allow", "mass-delete"]);
+  expect(emptied.code).toBe(0);
+  expect(fake.count("files/delete_batch") + fake.count("files/delete_batch/check")).toBe(2);
+  expect(fake.total()).toBeLessThanOrEqual(K / 1000 + 2 + 6);
+});
+
+test("budget: the first listing takes a page of 2,000 each, and one that finds nothing new one request", async () => {
+  const { backend, root, open, deps } = await dropboxFolder(fake);
+  const bytes = Buffer.from("x");
+  for (let i = 0; i < 4500; i++) fake.tree.commit({ path: `${root}/${i % 9}/${i}.md` }, bytes, (error) => error);
+  fake.reset();
+  const listing = await backend.list("");
+  expect(listing.files).toHaveLength(4500);
+  expect(fake.total()).toBeLessThanOrEqual(Math.ceil(4500 / 2000) + 1);
+  await backend.close();
+
+  fake.reset();
+  const later = await open(deps);
+  expect((await later.list("")).files).toHaveLength(4500);
+  expect(fake.total()).toBe(1);
+  await later.close();
+});
+
+test("budget: 1,000 deletes are one batch and a look at its job", async () => {
+  const { backend } = await dropboxFolder(fake);
+  const paths = Array.from({ length: K }, (_, i) => relPath(`${i}.md`));
+  const written = await Promise.all(paths.map((path) => backend.write(path, sourceOf("x"), { expect: "absent" })));
+  fake.reset();
+  await Promise.all(paths.map((path, i) => backend.remove(path, { expect: written[i]?.file?.rev ?? "any" })));
+  expect(fake.total()).toBeLessThanOrEqual(K / 1000 + 2);
+  expect((await backend.list("")).files).toEqual([]);
+  await backend.close();
+});
+
+test("budget: copies go by the thousand, too", async () => {
+  const { backend } = await dropboxFolder(fake);
+  const paths = Array.from({ length: 50 }, (_, i) => relPath(`${i}.md`));
+  await Promise.all(paths.map((path) => backend.write(path, sourceOf(path), { expect: "absent" })));
+  fake.reset();
+  const made = await Promise.all(paths.map((path) => backend.copy?.(path, relPath(`copies/${path}`))));
+  expect(made.map((written) => written?.file?.size)).toEqual(paths.map((path) => path.length));
+  expect(fake.total()).toBe(2);
+  await backend.close();
+});
+
+test("budget: signing in costs one request in hours, not one in each run", async () => {
+  const lab = await dropboxLab(fake);
+  await lab.requests(["status"]);
+  expect(fake.count("oauth2/token")).toBe(1);
+  await lab.requests(["status"]);
+  expect(fake.count("oauth2/token")).toBe(0);
+});
