@@ -58,6 +58,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Make a mirror the primary, and the primary a mirror",
     load: async () => (await import("./commands/promote.ts")).promoteCommand,
   },
+  snapshot: {
+    summary: "Take a snapshot now, with a tag or a message",
+    load: async () => (await import("./commands/snapshot.ts")).snapshotCommand,
+  },
   snapshots: {
     summary: "List the snapshots, newest first",
     load: async () => (await import("./commands/snapshots.ts")).snapshotsCommand,
@@ -65,6 +69,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   inspect: {
     summary: "Show what a snapshot holds, without downloading it",
     load: async () => (await import("./commands/inspect.ts")).inspectCommand,
+  },
+  "snapshot-diff": {
+    summary: "Show what changed between two snapshots",
+    load: async () => (await import("./commands/snapshot-diff.ts")).snapshotDiffCommand,
   },
   history: {
     summary: "List the snapshots that hold a file, and its versions",

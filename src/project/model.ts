@@ -273,3 +273,5 @@ export interface VerifyResult extends Verification {
   readonly left: readonly Finding[];
   readonly dryRun: boolean;
 }
+
+export type { CountedChange, CountedComparison, SnapshotFileDiff } from "./snapshot-diff.ts";

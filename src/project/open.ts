@@ -10,7 +10,9 @@ import { applyConflict, dropConflict, viewConflict } from "./conflict-files.ts";
 import { deleteFiles } from "./delete.ts";
 import { diffFile } from "./diff.ts";
 import { openEnvelopes } from "./envelope-store.ts";
+import { historyWithin } from "./history.ts";
 import { readActivity } from "./log.ts";
+import { takeSnapshot } from "./manual-snapshot.ts";
 import { migrateSnapshots, planMigrating } from "./migrate.ts";
 import { retryMirrors, seedMirrors } from "./mirrors/commands.ts";
 import { findOnPlaces, partsAt } from "./mirrors/fallback.ts";
@@ -31,6 +33,7 @@ import {
 } from "./retention.ts";
 import { type RunRequest, runTransfer } from "./run.ts";
 import type { Project, ProjectDeps, Snapshots } from "./service.ts";
+import { compareSnapshots, diffSnapshots } from "./snapshot-diff.ts";
 import { projectStatus } from "./status.ts";
 import { verifyProject } from "./verify.ts";
 
@@ -57,6 +60,7 @@ export function openProject(deps: ProjectDeps): Project {
     conflict: (file) => viewConflict(parts, file),
     applyConflict: (file, merge) => applyConflict(parts, file, merge),
     dropConflict: (file) => dropConflict(parts, file),
+    takeSnapshot: (request) => takeSnapshot(parts, request),
     ...snapshotsOf(parts),
     on: (backend) => snapshotsOf(partsAt(parts, choosePlace(parts, backend))),
     async inspect(timestamp, patterns, fallback) {
@@ -81,8 +85,12 @@ function snapshotsOf(parts: Parts): Snapshots {
   const options = { signal: parts.deps.signal };
   return {
     snapshots: async () => (await parts.snapshots()).list(options),
-    history: async (file) =>
-      (await parts.snapshots()).history(selectPath(file, { root: parts.root, cwd: parts.deps.cwd }), options),
+    async history(file, window = {}) {
+      const path = selectPath(file, { root: parts.root, cwd: parts.deps.cwd });
+      return historyWithin(await (await parts.snapshots()).history(path, options), window);
+    },
+    compareSnapshots: (from, to, patterns) => compareSnapshots(parts, { from, to }, patterns),
+    diffSnapshots: (from, to, file) => diffSnapshots(parts, { from, to }, file),
     planForget: (selector) => planForgetting(parts, selector),
     planPrune: (request) => planPruning(parts, request),
     forget: (plan) => forgetSnapshots(parts, plan),

@@ -19,6 +19,8 @@ import type {
 } from "../snapshots/model.ts";
 import type { GuardName, Strategy, SyncEvent } from "../sync/model.ts";
 import type { Trash } from "../sync/trash.ts";
+import type { Extra, ExtraOutcome } from "./extras.ts";
+import type { SnapshotRequest, TakenSnapshot } from "./manual-snapshot.ts";
 import type { MirrorRequest } from "./mirrors/commands.ts";
 import type { Consent, Fallback } from "./mirrors/fallback.ts";
 import type { MirrorDeps } from "./mirrors/model.ts";
@@ -38,6 +40,7 @@ import type {
   StatusResult,
   VerifyResult,
 } from "./model.ts";
+import type { CountedComparison, SnapshotFileDiff } from "./snapshot-diff.ts";
 
 export type { Consent, Fallback, MirrorRequest };
 
@@ -101,15 +104,29 @@ export interface DeleteOptions {
   readonly onPrimary?: (result: RunResult) => void;
 }
 
-export interface RestoreRequest {
-  readonly timestamp: string;
+/** A snapshot by its name or by its tag. */
+export type SnapshotChoice = { readonly timestamp: string } | { readonly tag: string };
+
+export type RestoreRequest = SnapshotChoice & RestoreDetails;
+
+export interface RestoreDetails {
   readonly patterns: readonly string[];
   /** Absolute folder; the project itself when left out. */
   readonly output?: string;
+  /** Files that the snapshot lacks go to the trash, of those that take part in sync and that the patterns mean. */
+  readonly deleteExtra?: boolean;
+}
+
+/** Moments, milliseconds since 1970. */
+export interface TimeWindow {
+  readonly sinceMs?: number | undefined;
+  readonly untilMs?: number | undefined;
 }
 
 export interface RestoreSummary {
   readonly plan: RestorePlan;
+  /** Files that the snapshot lacks. */
+  readonly extras: readonly ExtraOutcome[];
   readonly items: readonly RestoreOutcome[];
   readonly interrupted: boolean;
 }
@@ -117,6 +134,8 @@ export interface RestoreSummary {
 /** A restore that was planned, and where its snapshot is. */
 export interface RestoreChoice {
   readonly plan: RestorePlan;
+  /** What would go to the trash. */
+  readonly extras: readonly Extra[];
   /** Who has the snapshot. */
   readonly backend: string;
   /** What to tell when that is not the primary. */
@@ -149,7 +168,11 @@ export interface InspectionChoice extends Inspection {
 /** The snapshots of one remote. */
 export interface Snapshots {
   snapshots(): Promise<readonly SnapshotInfo[]>;
-  history(file: string): Promise<History>;
+  history(file: string, window?: TimeWindow): Promise<History>;
+  /** What changed from the first to the second; `latest` names the newest one. Throws NotFoundError. */
+  compareSnapshots(from: string, to: string, patterns: readonly string[]): Promise<CountedComparison>;
+  /** Both versions of one file. Throws MissingError when neither snapshot has it. */
+  diffSnapshots(from: string, to: string, file: string): Promise<SnapshotFileDiff>;
   planForget(selector: ForgetSelector): Promise<ForgetPlan>;
   planPrune(request: PruneRequest): Promise<ForgetPlan>;
   /** Deletes the snapshots of a plan; their blobs stay until `gc`. */
@@ -186,6 +209,8 @@ export interface Project extends Snapshots {
   applyConflict(file: string, merge: { readonly bytes: Uint8Array; readonly dryRun: boolean }): Promise<RunResult>;
   /** Forgets one that was noted and answers its path. Throws MissingError. */
   dropConflict(file: string): string;
+  /** Makes a snapshot by hand. Throws UsageError for a tag that cannot be given. */
+  takeSnapshot(request: SnapshotRequest): Promise<TakenSnapshot>;
   /** The snapshots of the remote that `--backend` names; those of the primary without a name. Throws UsageError. */
   on(backend: string | undefined): Snapshots;
   /** From the primary, else from the first mirror that has the snapshot, or only from the one that is named. */

@@ -10,6 +10,8 @@ import type { Parts } from "./parts.ts";
 
 export interface Made {
   readonly snapshot: RunResult["snapshot"];
+  /** Files that it holds. */
+  readonly totalFiles: number;
   /** What to tell the user. */
   readonly notices: readonly string[];
 }
@@ -51,7 +53,11 @@ export async function makeBlobsSnapshot(parts: Parts, wanted: Wanted): Promise<M
     if (path !== undefined && !(await storeBlob(parts, { path, sha256 }))) gone.push(path);
   };
   const { timestamp } = await snapshots.create(facts, { signal, storeAgain });
-  return { snapshot: { timestamp, format: "blobs" }, notices: gone.map((path) => lackNotice(path, NO_COPY)) };
+  return {
+    snapshot: { timestamp, format: "blobs" },
+    totalFiles: files.size,
+    notices: gone.map((path) => lackNotice(path, NO_COPY)),
+  };
 }
 
 interface AgreedDigests {

@@ -23,5 +23,5 @@ export async function makeFullSnapshot(parts: Parts, wanted: Wanted): Promise<Ma
     },
   });
   const notices = lacking.map(({ path, reason }) => lackNotice(path, reason));
-  return { snapshot: { timestamp, format: "full" }, notices };
+  return { snapshot: { timestamp, format: "full" }, totalFiles: files.size - lacking.length, notices };
 }

@@ -20,7 +20,7 @@ export async function snapshotBefore(parts: Parts, command: string, plan: Plan):
   });
 }
 
-const NONE: Made = { snapshot: null, notices: [] };
+const NONE: Made = { snapshot: null, totalFiles: 0, notices: [] };
 
 export type SnapshotAfter =
   | (Made & { readonly kind: "made" })
@@ -46,7 +46,8 @@ export async function snapshotAfter(parts: Parts, due: Due, atMs: number): Promi
   }
 }
 
-function makeSnapshot(parts: Parts, wanted: Wanted): Promise<Made> {
+/** A snapshot of what both sides agree on, in the project's format. */
+export function makeSnapshot(parts: Parts, wanted: Wanted): Promise<Made> {
   return parts.deps.config.snapshotFormat === "blobs"
     ? makeBlobsSnapshot(parts, wanted)
     : makeFullSnapshot(parts, wanted);

@@ -13,7 +13,13 @@ const MAX_NEAREST = 3;
 /** A snapshot with all that it names; bodies stay where they are. */
 export type FoundSnapshot =
   | { readonly format: "blobs"; readonly manifest: BlobsManifest }
-  | { readonly format: "full"; readonly timestamp: string; readonly files: ReadonlyMap<RelPath, RemoteFile> };
+  | {
+      readonly format: "full";
+      readonly timestamp: string;
+      readonly files: ReadonlyMap<RelPath, RemoteFile>;
+      /** False without its marker: it was never finished, or its deletion was begun. */
+      readonly isComplete: boolean;
+    };
 
 /**
  * Looks a snapshot up by its name: the manifest (one request), else the folder of a full snapshot. Throws NotFoundError with the
@@ -34,9 +40,11 @@ export async function findSnapshot(
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;
   }
-  const { exists, files } = await listFull(room, timestamp, options);
+  const { exists, files, marker } = await listFull(room, timestamp, options);
   if (!exists) throw await notFound(room, timestamp, options);
-  return { format: "full", timestamp, files };
+  // What this machine remembers of the marker would make the rest look whole.
+  if (marker === undefined) room.cache.drop([timestamp], "full");
+  return { format: "full", timestamp, files, isComplete: marker !== undefined };
 }
 
 /**

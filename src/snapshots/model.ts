@@ -70,6 +70,21 @@ export interface History {
   readonly problems?: readonly string[];
 }
 
+/** What became of one file between two snapshots. */
+export interface SnapshotChange {
+  readonly path: RelPath;
+  readonly kind: "added" | "removed" | "modified" | "unchanged";
+}
+
+export interface SnapshotComparison {
+  readonly from: string;
+  readonly to: string;
+  /** Sorted by path, unchanged files included. */
+  readonly changes: readonly SnapshotChange[];
+  /** Patterns that matched nothing. */
+  readonly unmatched: readonly string[];
+}
+
 export type RestoreKind = "create" | "overwrite" | "same";
 
 export interface RestoreItem {
@@ -93,6 +108,8 @@ export interface RestorePlan {
   readonly items: readonly RestoreItem[];
   /** Patterns that matched nothing. */
   readonly unmatched: readonly string[];
+  /** Why the snapshot is not to be trusted. */
+  readonly problem?: string;
 }
 
 export interface RestoreOutcome {

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { forEachLimit } from "../lib/limits.ts";
 import { comparePaths, joinUnder, type RelPath } from "../lib/path.ts";
 import type { SnapshotOptions } from "./blob-store.ts";
+import { META_NAME } from "./full-folder.ts";
 import { type FoundSnapshot, findSnapshot } from "./inspect.ts";
 import type { SnapshotRoom } from "./list.ts";
 import { hashLocalFile, lookAtTarget } from "./local-target.ts";
@@ -28,7 +29,15 @@ export async function planRestore(
     items[index] = await planItem(root, wantedFile(found, path), options);
   };
   await forEachLimit(selected, room.workers, plan, options);
-  return { timestamp, format: found.format, target: root, items, unmatched };
+  const incomplete = found.format === "full" && !found.isComplete;
+  return {
+    timestamp,
+    format: found.format,
+    target: root,
+    items,
+    unmatched,
+    ...(incomplete && { problem: `it is incomplete: it has no ${META_NAME}` }),
+  };
 }
 
 interface WantedFile {

@@ -4,6 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { RelPath } from "../lib/path.ts";
 import { createResumedFiles } from "../lib/resumed-file.ts";
 import { type BlobBody, type BlobSource, openBlobStore, type SnapshotOptions, type StoredBlob } from "./blob-store.ts";
+import { compareSnapshots, readInSnapshot } from "./compare.ts";
 import { knownManifest } from "./copy.ts";
 import {
   type CreatedSnapshot,
@@ -44,6 +45,7 @@ import type {
   RestorePlan,
   RestoreReport,
   RetentionPlan,
+  SnapshotComparison,
   SnapshotFormat,
   SnapshotInfo,
   Verification,
@@ -97,6 +99,16 @@ export interface SnapshotService {
   list(options?: SnapshotOptions): Promise<readonly SnapshotInfo[]>;
   inspect(timestamp: string, patterns: readonly string[], options?: SnapshotOptions): Promise<Inspection>;
   history(path: RelPath, options?: SnapshotOptions): Promise<History>;
+  /** What changed between two snapshots, by content. */
+  compare(
+    request: { readonly from: string; readonly to: string; readonly patterns: readonly string[] },
+    options?: SnapshotOptions,
+  ): Promise<SnapshotComparison>;
+  /** One file's content; undefined when the snapshot lacks it. */
+  readFile(
+    request: { readonly timestamp: string; readonly path: RelPath; readonly limit: number },
+    options?: SnapshotOptions,
+  ): Promise<Uint8Array | "large" | undefined>;
   /** `target` is a folder, made when the plan is executed. */
   planRestore(
     timestamp: string,
@@ -162,6 +174,8 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     list: (options) => listSnapshots(room, options),
     inspect: (timestamp, patterns, options) => inspectSnapshot(room, timestamp, patterns, options),
     history: (path, options) => fileHistory(room, path, options),
+    compare: (request, options) => compareSnapshots(room, request, options),
+    readFile: (request, options) => readInSnapshot(room, request, options),
     planRestore: (timestamp, patterns, target, options) => planRestore(room, timestamp, patterns, target, options),
     executeRestore: (plan, options) => executeRestore(room, plan, options),
     planForget: (select, options) => surveyForget(room, select, options),

@@ -121,7 +121,7 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@clack/prompts": ["ui/prompt.ts"],
   "@azure/msal-node": ["backends/onedrive/sign-in.ts"],
-  diff: ["ui/render/", "project/left-conflicts.ts"],
+  diff: ["ui/render/", "project/left-conflicts.ts", "project/snapshot-diff.ts"],
   "hash-wasm": ["lib/hash.ts"],
   "node-diff3": ["sync/"],
   dropbox: ["backends/dropbox/"],

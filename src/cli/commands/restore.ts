@@ -1,7 +1,8 @@
 import { existsSync, realpathSync } from "node:fs";
 import { resolve, sep } from "node:path";
+import { UsageError } from "../../lib/errors.ts";
 import { redact } from "../../lib/redact.ts";
-import type { Consent } from "../../project/service.ts";
+import type { Consent, RestoreChoice, SnapshotChoice } from "../../project/service.ts";
 import type { RestorePlan } from "../../snapshots/model.ts";
 import { restoreDoneLines, restorePlanLines } from "../../ui/render/restore.ts";
 import { BACKEND_OPTION, CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
@@ -16,7 +17,12 @@ export const restoreCommand = command({
     "Restores the whole snapshot, or the files, folders and globs given. With --output the files are written there; otherwise into the project, after asking. What is replaced goes to the trash.",
   ],
   positionals: [
-    { name: "TIMESTAMP", help: "A snapshot's name (claude-mirror snapshots).", completes: "snapshot" },
+    {
+      name: "TIMESTAMP",
+      help: "A snapshot's name (claude-mirror snapshots); left out with --tag.",
+      optional: true,
+      completes: "snapshot",
+    },
     {
       name: "PATHS",
       help: "Only these files, folders or quoted globs.",
@@ -27,6 +33,11 @@ export const restoreCommand = command({
   ],
   options: {
     output: { kind: "text", value: "DIR", help: "Write there instead of into the project.", completes: "folder" },
+    tag: { kind: "text", value: "TAG", help: "The snapshot with this tag." },
+    "delete-extra": {
+      kind: "flag",
+      help: "Move files that the snapshot lacks to the trash, of those that take part in sync.",
+    },
     yes: YES_OPTION,
     "dry-run": DRY_RUN_OPTION,
     backend: {
@@ -38,30 +49,33 @@ export const restoreCommand = command({
   examples: [
     "claude-mirror restore 2026-03-05T10-30-00Z --output recovery",
     "claude-mirror restore 2026-03-05T10-30-00Z memory/notes.md",
+    "claude-mirror restore --tag before-refactoring --delete-extra",
   ],
   async run(ctx, { options, positionals }) {
-    const [timestamp = "", ...patterns] = positionals;
+    const { snapshot, patterns } = wantedOf(options.tag, positionals);
     const output = options.output === undefined ? {} : { output: resolve(ctx.cwd, options.output) };
     return withProject(ctx, { config: options.config }, async (project): Promise<CommandResult> => {
       const consent = consentTo(ctx, { yes: options.yes ?? false, dryRun: options["dry-run"] ?? false });
       const found = await project.planRestore(
-        { timestamp, patterns, ...output },
+        { ...snapshot, patterns, ...output, deleteExtra: options["delete-extra"] ?? false },
         { backend: options.backend, consent },
       );
-      const { plan, backend } = found;
+      const { plan, backend, extras } = found;
       if (found.warning !== null) ctx.note(ctx.err.style.yellow(found.warning));
-      const changed = plan.items.filter((item) => item.kind !== "same");
-      if (options["dry-run"])
-        return { result: { dry_run: true, backend, ...plan }, lines: restorePlanLines(plan, ctx.out.style) };
-      if (overProject(project.config.projectPath, plan) && changed.length > 0 && !options.yes) {
-        const what = patterns.length === 0 ? "the entire snapshot" : `${changed.length} matching file(s)`;
-        const message = `This will overwrite ${what} in ${plan.target}. Continue?`;
+      if (plan.problem !== undefined) ctx.note(ctx.err.style.yellow(`Snapshot ${plan.timestamp}: ${plan.problem}.`));
+      if (options["dry-run"]) {
+        const paths = extras.map(({ path }) => path);
+        const lines = restorePlanLines(plan, ctx.out.style, paths);
+        return { result: { dry_run: true, backend, ...plan, extras: paths }, lines };
+      }
+      const message = questionOf(project.config.projectPath, found, patterns);
+      if (message !== undefined && !options.yes) {
         if (!(await ctx.ask.confirm({ message, flag: "--yes", initial: false }))) {
           return { result: { restored: [], aborted: true }, lines: ["Nothing was restored."], exit: EXIT.failed };
         }
       }
       const summary = await project.restore(found);
-      const failed = summary.items.filter((item) => item.status === "failed").length;
+      const failed = [...summary.items, ...summary.extras].filter(({ status }) => status === "failed").length;
       return {
         result: {
           dry_run: false,
@@ -70,6 +84,7 @@ export const restoreCommand = command({
           format: plan.format,
           target: plan.target,
           files: summary.items,
+          extras: summary.extras,
         },
         lines: restoreDoneLines(summary, ctx.out.style),
         exit: summary.interrupted ? EXIT.interrupted : failed > 0 ? EXIT.partial : EXIT.ok,
@@ -77,6 +92,32 @@ export const restoreCommand = command({
     });
   },
 });
+
+function wantedOf(
+  tag: string | undefined,
+  words: readonly string[],
+): { readonly snapshot: SnapshotChoice; readonly patterns: readonly string[] } {
+  if (tag !== undefined) return { snapshot: { tag }, patterns: words };
+  const [timestamp, ...patterns] = words;
+  if (timestamp !== undefined) return { snapshot: { timestamp }, patterns };
+  throw new UsageError("restore needs the snapshot's name, or --tag", { hint: "claude-mirror snapshots lists them." });
+}
+
+/** Undefined where nothing that is here is touched. */
+function questionOf(
+  projectPath: string,
+  { plan, extras }: RestoreChoice,
+  patterns: readonly string[],
+): string | undefined {
+  const changed = plan.items.filter((item) => item.kind !== "same");
+  const overwrites = overProject(projectPath, plan) && changed.length > 0;
+  const what = patterns.length === 0 ? "the entire snapshot" : `${changed.length} matching file(s)`;
+  const parts = [
+    ...(overwrites ? [`overwrite ${what} in ${plan.target}`] : []),
+    ...(extras.length > 0 ? [`move ${extras.length} file(s) that it lacks from ${plan.target} to the trash`] : []),
+  ];
+  return parts.length === 0 ? undefined : `This will ${parts.join(" and ")}. Continue?`;
+}
 
 /** A mirror stands in for a primary that cannot be asked only when somebody says so. */
 function consentTo(ctx: CommandContext, { yes, dryRun }: { readonly yes: boolean; readonly dryRun: boolean }): Consent {

@@ -21,17 +21,25 @@ export function diffLines(
         `${path} differs and is not text: ${bytesText(diff.localBytes)} here, ${bytesText(diff.remoteBytes)} on the remote.`,
       ];
     case "text":
-      return unifiedDiff(diff, context)
-        .replace(/\n$/, "")
-        .split("\n")
-        .map((line, at) => paintLine(line, { isHead: at < 2, style, width }));
+      return patchLines(unifiedDiff(diff, context), style, width);
   }
+}
+
+/** The lines of a unified diff, painted; longer ones are cut where there is a width. */
+export function patchLines(patch: string, style: Style, width: number | undefined): readonly string[] {
+  const lines = patch.replace(/\n$/, "").split("\n");
+  return lines.map((line, at) => paintLine(line, { isHead: at < 2, style, width }));
 }
 
 /** The unified diff (as `diff -u` writes it) from the remote text to the local one, `context` unchanged lines around a change. */
 export function unifiedDiff(diff: Extract<DiffResult, { readonly kind: "text" }>, context: number): string {
   const names = [`remote/${printable(diff.path)}`, `local/${printable(diff.path)}`] as const;
-  const patch = createTwoFilesPatch(...names, diff.remote, diff.local, undefined, undefined, { context });
+  return patchOf(names, [diff.remote, diff.local], context);
+}
+
+/** A unified diff of two texts under two names. */
+export function patchOf(names: readonly [string, string], texts: readonly [string, string], context: number): string {
+  const patch = createTwoFilesPatch(...names, ...texts, undefined, undefined, { context });
   return patch.replace(/^={3,}\n/, "");
 }
 
