@@ -33,6 +33,11 @@ describe("architecture", () => {
     expect(breaches(readSources())).toEqual([]);
   });
 
+  test("architecture: opening a OneDrive loads no sign-in library", () => {
+    const { packages } = staticClosure("backends/onedrive/index.ts", readSources());
+    expect(packages.filter((name) => !name.startsWith("node:"))).toEqual([]);
+  });
+
   test("architecture: the entry starts with two small files and no package", () => {
     const { files, packages } = staticClosure("main.ts", readSources());
     expect(packages.filter((name) => name !== "node:fs")).toEqual([]);

@@ -46,7 +46,7 @@ export function tokenFileText(fake: FakeOneDrive, nowMs = Date.now()): string {
       },
     },
     RefreshToken: {
-      [`${home}-login.windows.net-refreshtoken-${client}--`]: {
+      [`${home}-login.windows.net-refreshtoken-${client}---`]: {
         ...base,
         credential_type: "RefreshToken",
         secret: refresh,

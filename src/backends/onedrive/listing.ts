@@ -122,7 +122,11 @@ export async function listFiles(remote: Remote, under: RelPath | "", options: Li
   const call: CallOptions = options.signal === undefined ? {} : { signal: options.signal };
   try {
     const place = await remote.place(call);
-    return await remote.index(place).list(under, options);
+    const index = remote.index(place);
+    const listing = await index.list(under, options);
+    const root = index.at("")[0];
+    if (root !== undefined && options.remember !== false) remote.confirm(root.id);
+    return listing;
   } catch (error) {
     if (error instanceof FolderGoneError) return { files: [], folders: [], unusable: [], exists: false };
     throw error;

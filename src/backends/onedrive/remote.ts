@@ -23,6 +23,8 @@ export interface Remote {
   place(options: CallOptions): Promise<Place>;
   /** Looks where the folder is by now; undefined when there is none. */
   relocate(options: CallOptions): Promise<Place | undefined>;
+  /** Notes that a listing has just shown the folder, under this id. */
+  confirm(rootId: string): void;
   /** The listing of changes for where the folder is; made when it is asked for. */
   index(place: Place): NodeIndex;
   /** Ids of files as answers have told them, for requests that stay with the item. */
@@ -100,22 +102,29 @@ export class FolderGoneError extends BackendError {
 }
 
 /** Looks where the folder is when nobody knows, and when `relocate` asks; once a run when it was right. */
-export function createLocator(remote: () => Remote): Pick<Remote, "place" | "relocate"> {
+export function createLocator(remote: () => Remote): Pick<Remote, "place" | "relocate" | "confirm"> {
   let confirmed: string | undefined;
+  const settle = (now: Place | undefined): void => {
+    const { folder, known, facts, stateFolder } = remote();
+    confirmed = now?.rootId;
+    if (now?.rootId === known.place?.rootId) return;
+    known.place = now;
+    if (now === undefined) dropFacts(stateFolder, folder);
+    else saveFacts(stateFolder, folder, { ...facts, place: now });
+  };
   const relocate: Remote["relocate"] = async (options) => {
     const { graph, folder, known } = remote();
     if (known.place !== undefined && confirmed === known.place.rootId) return known.place;
     const now = await findPlace(graph, folder, options);
-    confirmed = now?.rootId;
-    if (now?.rootId === known.place?.rootId) return now;
-    known.place = now;
-    const { facts, stateFolder } = remote();
-    if (now === undefined) dropFacts(stateFolder, folder);
-    else saveFacts(stateFolder, folder, { ...facts, place: now });
+    settle(now);
     return now;
   };
   return {
     relocate,
+    confirm(rootId) {
+      const { place } = remote().known;
+      if (place !== undefined) settle({ ...place, rootId });
+    },
     async place(options) {
       const place = remote().known.place ?? (await relocate(options));
       if (place !== undefined) return place;

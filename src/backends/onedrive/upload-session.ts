@@ -45,15 +45,15 @@ export async function uploadBySession(
     const start = kept === undefined ? 0 : await nextByte(remote, opened, path, options);
     if (start === undefined) {
       // The kept session has ended, or was finished when its answer got lost: what is there decides.
-      if (key !== undefined) sessions.drop(key);
-      const error = `Could not write "${path}": the upload that was begun before is not known any more`;
-      throw new BackendError(error, { class: "TRANSIENT", outcomeUnknown: true });
+      throw new SessionEndedError(path, { unknown: true });
     }
     const uploaded = await sendFragments(remote, path, source, { ...options, session: opened, start });
     if (key !== undefined) sessions.drop(key);
     return uploaded;
   } catch (error) {
-    if (key !== undefined && error instanceof BackendError && error.class === "FILE_REJECTED") sessions.drop(key);
+    const isOver =
+      error instanceof SessionEndedError || (error instanceof BackendError && error.class === "FILE_REJECTED");
+    if (key !== undefined && isOver) sessions.drop(key);
     throw error;
   }
 }
@@ -181,7 +181,7 @@ async function sendFragment(remote: Remote, path: RelPath, fragment: Fragment): 
         return { next: at + bytes.length };
       }
       trouble = await remote.graph.refusal(response, request);
-      if (trouble.status === 404 || trouble.status === 410) throw sessionEnded(path, isLast);
+      if (trouble.status === 404 || trouble.status === 410) throw new SessionEndedError(path, { unknown: isLast });
       if (trouble.status !== 416 && trouble.class !== "TRANSIENT") throw trouble;
       if (trouble.pauseMs !== undefined) throw trouble;
     } catch (error) {
@@ -190,7 +190,7 @@ async function sendFragment(remote: Remote, path: RelPath, fragment: Fragment): 
     }
     if (tries >= TRIES) throw trouble;
     const next = await nextByte(remote, session, path, fragment);
-    if (next === undefined) throw sessionEnded(path, isLast);
+    if (next === undefined) throw new SessionEndedError(path, { unknown: isLast });
     if (next !== at) return { next };
   }
 }
@@ -199,11 +199,14 @@ async function jsonOf(response: { text(limit: number): Promise<string> }): Promi
   return JSON.parse(await response.text(1024 * 1024)) as Json;
 }
 
-function sessionEnded(path: RelPath, isLast: boolean): BackendError {
-  return new BackendError(`Could not write "${path}": the upload was cut off and its session has ended`, {
-    class: "TRANSIENT",
-    outcomeUnknown: isLast,
-  });
+class SessionEndedError extends BackendError {
+  constructor(path: RelPath, outcome: { readonly unknown: boolean }) {
+    super(`Could not write "${path}": the upload was cut off and its session has ended`, {
+      class: "TRANSIENT",
+      outcomeUnknown: outcome.unknown,
+    });
+    this.name = "SessionEndedError";
+  }
 }
 
 interface Reading {

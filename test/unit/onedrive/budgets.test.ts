@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { type FakeOneDrive, startFakeOneDrive } from "../../fakes/onedrive/server.ts";
+import { type OneDriveLab, oneDriveLab } from "../../support/onedrive-lab.ts";
+import { FOLDER } from "../../support/onedrive-setup.ts";
+
+let fake: FakeOneDrive;
+let lab: OneDriveLab;
+beforeAll(async () => {
+  fake = await startFakeOneDrive();
+  lab = await oneDriveLab(fake);
+});
+afterAll(() => fake.stop());
+
+const nextSecond = () => Bun.sleep(1000 - (Date.now() % 1000));
+const K = 60;
+
+test("requests: k new files and their snapshot take at most 2k + 6, afterwards nothing takes 1", async () => {
+  for (let i = 0; i < K; i++) lab.write(`docs/${i % 5}/${i}.md`, `file ${i}\n`);
+  expect(await lab.requests("push")).toBeLessThanOrEqual(2 * K + 6);
+  expect(await lab.requests("status")).toBe(1);
+  expect(await lab.requests("push")).toBe(1);
+  expect(await lab.requests("sync")).toBe(1);
+});
+
+test("requests: one changed file takes at most 8, named or found", async () => {
+  await nextSecond();
+  lab.write("docs/0/0.md", "changed\n");
+  expect(await lab.requests("push")).toBeLessThanOrEqual(8);
+  await nextSecond();
+  lab.write("docs/0/0.md", "changed again\n");
+  expect(await lab.requests("push", join(lab.project, "docs/0/0.md"))).toBeLessThanOrEqual(8);
+});
+
+test("requests: a pull of k files takes at most 2k + 6", async () => {
+  const other = await oneDriveLab(fake);
+  expect(await other.requests("pull")).toBeLessThanOrEqual(2 * K + 6);
+});
+
+test("requests: k deletes take at most k/20 + 1 besides the snapshot's and the look that proves each", async () => {
+  await nextSecond();
+  for (let i = 0; i < K; i++) if (i % 5 > 0) rmSync(join(lab.project, `docs/${i % 5}/${i}.md`));
+  await lab.requests("push", "--allow", "mass-delete");
+  const deleted = (K / 5) * 4;
+  expect(fake.calls.get("delete")).toBe(deleted);
+  expect(fake.count("batch") + fake.count("delete")).toBeLessThanOrEqual(Math.ceil(deleted / 20) + 1);
+});
+
+test("requests: the first listing of n items takes at most n/200 + 1", async () => {
+  const folder = fake.drive.find(fake.drive.root, FOLDER)?.id ?? "";
+  for (let i = 0; i < 5000; i++) {
+    const inside = fake.drive.folders(folder, `many/${i % 40}`);
+    fake.drive.put(inside.id, `${i}.md`, Buffer.from(`${i}`));
+  }
+  const other = await oneDriveLab(fake);
+  expect(await other.requests("status")).toBeLessThanOrEqual(fake.drive.items.size / 200 + 1);
+  expect(await other.requests("status")).toBe(1);
+});
