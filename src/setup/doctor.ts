@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Check, DoctorResult } from "../project/model.ts";
 import { checkProject, checkState } from "./doctor-files.ts";
+import { checkMirrors } from "./doctor-mirrors.ts";
 import { checkRemote, SIGN_IN } from "./doctor-remote.ts";
 import { openReport } from "./doctor-report.ts";
 import { checkConfigFound, checkSettings } from "./doctor-settings.ts";
@@ -23,11 +24,12 @@ export async function diagnose(world: World, given: string | undefined): Promise
   if (remote === undefined) return { configFile: file, guard: null, checks };
   await checkState(report, { ...remote, projectPath: config.projectPath }, world);
   const guard = await report.attempt("remote", () => checkRemote(world, report, { config, remote }));
+  await checkMirrors(world, report, config, remote);
   return { configFile: existsSync(file) ? file : null, guard: guard ?? null, checks };
 }
 
 /** Whether signing in is all that is wrong. */
 export function onlySignInFailed(checks: readonly Check[]): boolean {
   const failed = checks.filter(({ state }) => state === "failed");
-  return failed.length > 0 && failed.every(({ name }) => name === SIGN_IN);
+  return failed.length > 0 && failed.every(({ name }) => name === SIGN_IN || name.endsWith(`: ${SIGN_IN}`));
 }

@@ -221,7 +221,9 @@ test("data-loss case 11: a mirror's config that sorts before the project's is ne
 test("push: a mirror whose config is broken is told, and the primary is pushed", async () => {
   const [primary, second] = [await localPlace(), await localPlace()];
   const a = await mirroredMachine("a", primary, { second });
+  expect(code(await a.run(["doctor"]), 0).stdout).toContain("mirror second: remote folder");
   rmSync(a.configOf("second"));
+  expect((await a.run(["doctor"])).stdout).toContain("mirror second: ");
   a.write("a.md", "one");
   const run = code(await a.run(["push"]), 6);
   expect(run.stdout).toContain("ACTION REQUIRED: second");

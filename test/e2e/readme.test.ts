@@ -1,75 +1,19 @@
 import { afterAll, expect, test } from "bun:test";
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/cli/exit.ts";
 import { COMMANDS } from "../../src/cli/table.ts";
 import { APACHE_USER, startApache } from "../support/apache.ts";
-import { compiledBinary } from "../support/binary.ts";
 import { selfSigned } from "../support/certificate.ts";
+import { commandsOf, ROOT, readPage, shell, somePlace } from "../support/pages.ts";
 import { tempFolder } from "../support/temp.ts";
 import { userFiles } from "../support/tree.ts";
 
-const ROOT = join(import.meta.dir, "../..");
 const QUICKSTART_MS = 60_000;
 const stops: (() => Promise<void>)[] = [];
 afterAll(async () => {
   for (const stop of stops) await stop();
 });
-
-/** The commands of a page's `sh` blocks, in order; a line that ends in a backslash goes on in the next. */
-function commandsOf(page: string): string[] {
-  const blocks = [...readPage(page).matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
-  return blocks
-    .join("")
-    .replaceAll("\\\n", " ")
-    .split("\n")
-    .filter((line) => line.trim() !== "");
-}
-
-function readPage(page: string): string {
-  return readFileSync(join(ROOT, page), "utf8");
-}
-
-interface Place {
-  readonly home: string;
-  readonly project: string;
-  /** Runs one line of a page as it stands there, placeholders replaced; it must exit 0. Answers what it printed. */
-  run(line: string, placeholders?: Readonly<Record<string, string>>): string;
-}
-
-/** A person's machine: an empty HOME, `claude-mirror` on the PATH, and one project. */
-async function somePlace(env: Readonly<Record<string, string>> = {}): Promise<Place> {
-  const home = tempFolder("readme");
-  const bin = join(home, "bin");
-  const project = join(home, "my-project");
-  for (const folder of [bin, join(project, "memory")]) mkdirSync(folder, { recursive: true });
-  symlinkSync(await compiledBinary(), join(bin, "claude-mirror"));
-  writeFileSync(join(project, "CLAUDE.md"), "# My project\n");
-  writeFileSync(join(project, "memory/notes.md"), "- a note\n");
-  writeFileSync(join(project, "old.md"), "old\n");
-  return {
-    home,
-    project,
-    run(line, placeholders = {}) {
-      const all = { HOME: home, PATH: `${bin}:/usr/bin:/bin`, ...env };
-      return shell(filled(line, placeholders), { cwd: project, env: all });
-    },
-  };
-}
-
-/** The line with what stands for something of the reader's own put in. */
-function filled(line: string, placeholders: Readonly<Record<string, string>>): string {
-  let text = line;
-  for (const [placeholder, value] of Object.entries(placeholders)) text = text.replaceAll(placeholder, value);
-  return text;
-}
-
-function shell(line: string, { cwd, env }: { readonly cwd: string; readonly env: Record<string, string> }): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["bash", "-euc", line], { cwd, env, stdin: "ignore" });
-  const said = `${stdout.toString()}${stderr.toString()}`;
-  expect({ line, exitCode, said: exitCode === 0 ? "" : said }).toEqual({ line, exitCode: 0, said: "" });
-  return said;
-}
 
 /** What runs until somebody ends it is ended as Ctrl-C does, and that is no failure. */
 const ended = (line: string) => (line.includes(" watch") ? `timeout --preserve-status -s INT 1 ${line}` : line);
@@ -97,7 +41,7 @@ test("README: every command of it does what it says", async () => {
 });
 
 test("README: names commands, files and exit codes that exist", () => {
-  for (const page of ["README.md", "docs/webdav.md"]) {
+  for (const page of ["README.md", "docs/webdav.md", "docs/mirrors.md"]) {
     const text = readPage(page);
     const named = [...text.matchAll(/claude-mirror ([a-z-]+)/g)].map(([, name = ""]) => name);
     const known = named.filter((name) => name in COMMANDS);

@@ -10,6 +10,7 @@ import { allOutcomes, announcementsOf, itemOf } from "./outcome.ts";
 import { chooseWork, mirrorGap } from "./plan.ts";
 import { openMirrors } from "./run.ts";
 import { mirrorsSnapshots } from "./snapshots.ts";
+import { merged } from "./state.ts";
 
 export interface MirrorRequest {
   /** All mirrors when left out. */
@@ -85,13 +86,19 @@ async function queueNewest(parts: Parts, open: readonly OpenMirror[]): Promise<r
   }
 }
 
-/** What stands on the mirrors already, so that it is looked at before anything is sent. A mirror's trouble shows later. */
+/**
+ * What stands on the mirrors already, so that it is looked at before anything is sent. What was sent and is not there any
+ * more is sent again. A mirror that cannot be listed shows its trouble later.
+ */
 async function listed(open: readonly OpenMirror[], signal: AbortSignal): Promise<ReadonlySet<RelPath>> {
   const paths = new Set<RelPath>();
-  for (const { mirror } of open) {
+  for (const { mirror, state } of open) {
     try {
-      const { files } = await (await mirror.backend()).list("", { skip: RESERVED_FOLDERS, signal });
-      for (const { path } of files) paths.add(path);
+      const { files, exists } = await (await mirror.backend()).list("", { skip: RESERVED_FOLDERS, signal });
+      const there = new Set(files.map(({ path }) => path));
+      for (const path of there) paths.add(path);
+      if (!exists) continue;
+      for (const { path } of [...merged(state.index, state.overlay)]) if (!there.has(path)) state.note(path, undefined);
     } catch {
       signal.throwIfAborted();
     }

@@ -1,3 +1,4 @@
+import { BackendError } from "../../backends/errors.ts";
 import { RESERVED_FOLDERS } from "../../backends/layout.ts";
 import type { RemoteFile } from "../../backends/types.ts";
 import { forEachLimit } from "../../lib/limits.ts";
@@ -8,6 +9,7 @@ import type { StateIndex } from "../../sync/state-index.ts";
 import type { BackendColumn, MirrorFileState, PendingResult } from "../model.ts";
 import type { Parts } from "../parts.ts";
 import type { OpenMirror } from "./fan-out.ts";
+import type { Mirror } from "./model.ts";
 import { mirrorGap, sameContent } from "./plan.ts";
 import { openMirrors } from "./run.ts";
 
@@ -75,6 +77,14 @@ export async function mirrorColumns(parts: Parts): Promise<readonly BackendColum
   );
 }
 
+/** A folder that is gone says nothing of what was in it. */
+export function rootGone({ name, root }: Mirror): BackendError {
+  return new BackendError(`cannot look at the mirror ${name}: its folder (${root}) is missing`, {
+    class: "TRANSIENT",
+    hint: "If it was moved or its disk is not mounted, bring it back; to begin anew, run claude-mirror auth for its config.",
+  });
+}
+
 /** How the files of one mirror stand, and the versions that a listing of it showed. */
 export interface Standing {
   readonly states: Map<RelPath, MirrorFileState>;
@@ -85,7 +95,8 @@ export interface Standing {
 export async function standingOf(parts: Parts, { mirror, state }: OpenMirror, agreed: StateIndex): Promise<Standing> {
   const { signal, config } = parts.deps;
   const backend = await mirror.backend();
-  const { files } = await backend.list("", { skip: RESERVED_FOLDERS, signal });
+  const { files, exists } = await backend.list("", { skip: RESERVED_FOLDERS, signal });
+  if (!exists && state.index.length + state.overlay.size > 0) throw rootGone(mirror);
   const there = new Map(files.map((file) => [file.path, file]));
   const states = new Map<RelPath, MirrorFileState>();
   for (const path of there.keys()) {

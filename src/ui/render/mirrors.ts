@@ -36,7 +36,7 @@ export function pendingLines(result: PendingResult, style: Style): readonly stri
   const lines = [
     ...(rows.length === 0 ? [] : table),
     ...snapshots.map(({ backend, timestamps }) =>
-      style.yellow(`${countText(timestamps.length, "snapshot")} wait for ${backend}.`),
+      style.yellow(`Snapshots still to be sent to ${backend}: ${timestamps.length}`),
     ),
     ...unsent.map(({ backend, files }) =>
       style.yellow(

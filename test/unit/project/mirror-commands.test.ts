@@ -81,6 +81,26 @@ test("seed-mirror: fills a mirror that was added later, with the newest snapshot
   expect(textOn(late, `_claude_mirror_snapshots/${snapshot?.timestamp}.json`)).toBeDefined();
 });
 
+test("seed-mirror: what was sent and has gone from the mirror is sent again", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.write("b.md", "two");
+  await lab.push();
+  lab.mirror.store.files.delete("b.md");
+  expect(outcome(await lab.project().seedMirror(ALL)).uploaded).toEqual(["b.md"]);
+  expect(lab.text("b.md")).toBe("two");
+});
+
+test("status --by-backend: a mirror whose folder is gone has lost nothing, it cannot be looked at", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  await lab.push();
+  lab.mirror.store.files.clear();
+  lab.mirror.store.present = false;
+  const [column] = await lab.project().mirrorColumns();
+  expect([column?.error, column?.files.size]).toEqual([expect.stringContaining("is missing"), 0]);
+});
+
 test("status --pending: a mirror that was never sent anything is no mirror where all is well", async () => {
   const first = projectLab();
   first.write("a.md", "one");
