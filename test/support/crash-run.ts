@@ -99,8 +99,7 @@ async function crashOnce(rehearsed: Rehearsed, world: World, { kills, isSample }
   if (next.code !== 0) return [...found, `the next run exits ${next.code}: ${next.stdout}${next.stderr}`];
   const { leftovers, ...end } = await ending(world);
   found.push(...differences({ ...end, leftovers: leftovers.filter((path) => !isRemote(path)) }, wanted));
-  // A server keeps an upload that was broken off before its file got its name: nobody can tell that it is nobody's.
-  if (leftovers.some(isRemote) && !world.isServed) found.push(...(await stillLeft(world)));
+  if (leftovers.some(isRemote)) found.push(...(await stillLeft(world)));
   return found;
 }
 

@@ -33,8 +33,6 @@ export interface World {
   readonly project: string;
   /** The remote on this disk. */
   readonly remote: string;
-  /** Whether a server stands before it. */
-  readonly isServed: boolean;
   readonly state: string;
   readonly trash: string;
   /** The program with an empty environment but for HOME and `env`. */
@@ -102,7 +100,6 @@ function worldAt(binary: string, places: Places): World {
     home,
     project,
     remote,
-    isServed: places.server !== undefined,
     state: join(home, ".local/state/claude-mirror", id),
     trash: join(home, ".local/share/claude-mirror", id, "trash"),
     start,
