@@ -101,6 +101,14 @@ export interface ListOptions extends CallOptions {
   readonly sift?: () => (file: RemoteFile) => boolean;
 }
 
+export interface StatOptions extends CallOptions {
+  /**
+   * The caller is about to write this file: where a lock is the guard it may be taken now, so that the write need not look
+   * again. `close` gives back what no write used.
+   */
+  readonly forWrite?: boolean;
+}
+
 export interface ReadOptions extends CallOptions {
   /** Fail with StaleError when the file is another version. */
   readonly expect?: Rev;
@@ -199,7 +207,7 @@ export interface Backend {
   readonly kind: BackendKind | "memory";
   readonly can: Capabilities;
   list(under: RelPath | "", options?: ListOptions): Promise<Listing>;
-  stat(path: RelPath, options?: CallOptions): Promise<RemoteFile | undefined>;
+  stat(path: RelPath, options?: StatOptions): Promise<RemoteFile | undefined>;
   read(path: RelPath, options?: ReadOptions): Promise<Opened>;
   write(path: RelPath, source: Source, options: WriteOptions): Promise<Written>;
   remove(path: RelPath, options: WriteOptions): Promise<void>;

@@ -69,7 +69,11 @@ async function dryRun(parts: Parts, request: RunRequest): Promise<RunResult> {
 }
 
 async function planRun(parts: Parts, request: RunRequest): Promise<{ readonly plan: Plan; readonly look: Look }> {
-  const look = await parts.sync.look({ files: request.files, cache: !request.dryRun });
+  const look = await parts.sync.look({
+    files: request.files,
+    cache: !request.dryRun,
+    forWrite: request.command === "push" && !request.dryRun,
+  });
   const { strategy } = request;
   const settle = strategy === undefined || strategy === "merge" ? {} : { settle: () => strategy };
   const plan = await parts.sync.plan(look, { mode: request.mode, ...settle });

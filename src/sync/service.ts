@@ -49,6 +49,8 @@ export interface LookOptions {
   readonly files: readonly string[];
   /** False for a dry run, which leaves even the caches alone. */
   readonly cache: boolean;
+  /** A run that sends what has changed follows. */
+  readonly forWrite?: boolean;
 }
 
 /** The sync room's door: observe, plan, guard, execute, record, each on its own. */
@@ -241,7 +243,9 @@ async function look(deps: SyncDeps, options: LookOptions, parts: LookParts): Pro
     const base = await load(options.cache);
     // What only the manifest tells is first held against the whole remote.
     if (!base.isFirst) {
-      const views = await selectedViews(selection.exact, { ...deps, scope, base, read, backend: await deps.backend() });
+      const { forWrite = false } = options;
+      const how = { ...deps, scope, base, read, forWrite, backend: await deps.backend() };
+      const views = await selectedViews(selection.exact, how);
       const seen: Look = { ...(await lookAtViews(views, tools)), selection, notices: [...base.notices] };
       if (selection.unmatched(seenPaths(seen)).length === 0) return seen;
     }

@@ -85,6 +85,8 @@ export interface SelectedViewsOptions {
   readonly base: Base;
   readonly backend: Backend;
   readonly signal: AbortSignal;
+  /** Files that have changed here are looked up to be written. */
+  readonly forWrite?: boolean;
   /** Looks a file up by reading it: for one whose rev cannot be believed, so that its content is needed anyway. */
   readonly read: (path: RelPath) => Promise<RemoteFile | undefined>;
 }
@@ -93,9 +95,11 @@ export interface SelectedViewsOptions {
 export async function selectedViews(paths: readonly RelPath[], options: SelectedViewsOptions): Promise<Views> {
   const { base, backend, scope, signal } = options;
   const sorted = [...new Set(paths)].sort(comparePaths);
-  const lookUp = (path: RelPath) => (isRacy(base, path) ? options.read(path) : backend.stat(path, { signal }));
-  const remote = (await Promise.all(sorted.map(lookUp))).filter((file) => file !== undefined);
   const view = viewOf(sorted, options);
+  const changed = new Set(options.forWrite ? changedIn(view, base) : []);
+  const lookUp = (path: RelPath) =>
+    isRacy(base, path) ? options.read(path) : backend.stat(path, { signal, forWrite: changed.has(path) });
+  const remote = (await Promise.all(sorted.map(lookUp))).filter((file) => file !== undefined);
   const gone = sorted.some((path) => base.index.find(path) >= 0) && remote.length < sorted.length;
   // A folder without anything in it, not even our own folders, is a disk that is not mounted rather than a remote.
   const top = gone ? await backend.list("", { shallow: true, signal }) : undefined;
@@ -104,6 +108,14 @@ export async function selectedViews(paths: readonly RelPath[], options: Selected
   const missing = { blobsMissing: isMissing(BLOBS_FOLDER), snapshotsMissing: isMissing(SNAPSHOTS_FOLDER) };
   const index = onlyRows(base.index, sorted);
   return { base, index, view, remote, remoteExists, ...missing, hasMoved: false, scope, unusable: new Map() };
+}
+
+/** Files that both sides agreed on and that are other ones here by now, as far as stats tell. */
+function changedIn(view: LocalView, { index }: Base): RelPath[] {
+  const files = Array.from({ length: view.length }, (_, at) => at);
+  return files
+    .filter((at) => view.clean[at] !== 1 && (view.indexRow[at] ?? -1) >= 0 && index.hasBase(view.indexRow[at] ?? -1))
+    .map(view.pathAt);
 }
 
 function isRacy({ index }: Base, path: RelPath): boolean {

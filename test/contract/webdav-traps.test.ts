@@ -1,14 +1,15 @@
 import { afterAll, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BackendError, StaleError } from "../../src/backends/errors.ts";
 import type { BackendDeps } from "../../src/backends/module.ts";
-import type { Backend } from "../../src/backends/types.ts";
+import type { Backend, Rev, Written } from "../../src/backends/types.ts";
 import { davRoot } from "../../src/backends/webdav/dav-path.ts";
 import { stateFile } from "../../src/backends/webdav/facts.ts";
 import { webdav } from "../../src/backends/webdav/index.ts";
 import { createTemps } from "../../src/backends/webdav/temps.ts";
+import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { relPath } from "../../src/lib/path.ts";
 import { APACHE_USER, type ApacheOptions, startApache } from "../support/apache.ts";
 import { sourceOf } from "../support/bodies.ts";
@@ -379,4 +380,88 @@ test("temporary files: another machine's go once they are a day old, young ones 
   const left = readdirSync(root).filter((name) => name.startsWith(".claude_mirror_tmp_"));
   expect(left.sort()).toEqual([names.longer, names.young, names.users].sort());
   expect(existsSync(join(root, "sub/.claude_mirror_tmp_0123456789ab"))).toBe(true);
+});
+
+/** A file on nginx that was not written a moment ago, and its version. */
+async function agedOnNginx() {
+  const place = await onNginx();
+  await place.backend.write(A, sourceOf("one"), { expect: "absent" });
+  const file = join(place.server.root, "team/project", A);
+  const old = Math.floor(Date.now() / 1000) - 60;
+  utimesSync(file, old, old);
+  const other = await webdav.open(webdavConfig(place.url), webdavDeps());
+  stops.unshift(() => other.close());
+  return { place, file, other, rev: (await place.backend.stat(A))?.rev as Rev };
+}
+
+test("locks: a look for writing guards the write, whose version is known without another look", async () => {
+  const { place, rev } = await agedOnNginx();
+  let written: Written | undefined;
+  const requests = await requestsOf(place, async () => {
+    await place.backend.stat(A, { forWrite: true });
+    written = await place.backend.write(A, sourceOf("two"), { expect: rev });
+  });
+  expect(requests).toEqual({ LOCK: 1, PROPFIND: 1, PUT: 1, UNLOCK: 1 });
+  const seen = await place.backend.stat(A);
+  expect(written?.file).toMatchObject({
+    rev: seen?.rev as Rev,
+    size: 3,
+    racy: false,
+    modifiedMs: seen?.modifiedMs as number,
+  });
+});
+
+test("locks: from the look on nobody else can write the file, and when the client closes they can", async () => {
+  const { place, other, rev } = await agedOnNginx();
+  const mine = await webdav.open(webdavConfig(place.url), place.deps);
+  expect((await mine.stat(A, { forWrite: true }))?.rev).toBe(rev);
+  expect((await failure(other.write(A, sourceOf("theirs"), { expect: rev }))).status).toBe(423);
+  // A file that somebody else has locked is looked at all the same.
+  expect((await other.stat(A, { forWrite: true }))?.rev).toBe(rev);
+  await mine.close();
+  await other.write(A, sourceOf("theirs"), { expect: rev });
+});
+
+test("locks: a version that is not the one expected is refused under the held lock, which is given back", async () => {
+  const { place, other, rev } = await agedOnNginx();
+  await place.backend.stat(A, { forWrite: true });
+  expect(await failure(place.backend.write(A, sourceOf("mine"), { expect: "0-never" as Rev }))).toBeInstanceOf(
+    StaleError,
+  );
+  await other.write(A, sourceOf("theirs"), { expect: rev });
+});
+
+test("locks: a look of long ago counts no more, as the lock may have ended while this machine slept", async () => {
+  const { place, other, rev } = await agedOnNginx();
+  const facts = await probedFacts(place.url);
+  let ms = Date.now();
+  const clock: Clock = { now: () => ms, sleep: systemClock.sleep };
+  const mine = webdavClient(place.url, facts, undefined, { clock });
+  stops.unshift(() => mine.close());
+  await mine.stat(A, { forWrite: true });
+  ms += 60_000;
+  const requests = await requestsOf(place, () => mine.write(A, sourceOf("two"), { expect: rev }));
+  expect(requests).toEqual({ PROPFIND: 2, LOCK: 1, PUT: 1, UNLOCK: 2 });
+  expect((await other.stat(A))?.size).toBe(3);
+});
+
+test("locks: a look for writing at a file that is gone finds nothing and leaves nothing", async () => {
+  const { place, file } = await agedOnNginx();
+  rmSync(file);
+  expect(await place.backend.stat(A, { forWrite: true })).toBeUndefined();
+  expect(existsSync(file)).toBe(false);
+});
+
+test("dates: versions made of times never repeat, however fast one size follows the other", async () => {
+  const { place, rev } = await agedOnNginx();
+  const revs = [rev];
+  for (let n = 0; n < 6; n++) {
+    const { file } = await place.backend.write(A, sourceOf(`${n}${n}${n}`), { expect: revs.at(-1) as Rev });
+    const seen = await place.backend.stat(A);
+    if (file === undefined) break; // The next free second has not begun: then the server's own time counts, and is racy.
+    expect(seen?.rev).toBe(file.rev);
+    revs.push(file.rev);
+  }
+  expect(revs.length).toBeGreaterThanOrEqual(2);
+  expect(new Set(revs).size).toBe(revs.length);
 });

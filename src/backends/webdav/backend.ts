@@ -1,14 +1,16 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Backend, CallOptions, Changes } from "../types.ts";
-import { type Remote, removeFile, removeLeftTemps, transferFile, writeFile } from "./changing.ts";
+import { removeFile, removeLeftTemps, transferFile, writeFile } from "./changing.ts";
 import { goesInChunks, writeInChunks } from "./chunks.ts";
 import type { DavConnection } from "./connection.ts";
 import { folderUrl } from "./dav-path.ts";
 import { editFile, editsUnderLock } from "./edit.ts";
 import { capabilities, type ServerFacts } from "./facts.ts";
 import { createFolders } from "./folders.ts";
+import { createHeld } from "./held.ts";
 import { listFolder, propfind, statFile } from "./listing.ts";
 import { readFile } from "./read.ts";
+import type { Remote } from "./remote.ts";
 import { removeEmptyFolder } from "./remove-folder.ts";
 import { canonicalEtag } from "./rev.ts";
 import { createSeen } from "./seen.ts";
@@ -34,8 +36,9 @@ export function createWebdavBackend(options: WebdavBackendOptions): Backend {
   const folders = createFolders(connection);
   const seen = createSeen(clock);
   const temps = createTemps(options.tempsFile);
+  const held = createHeld(connection, facts, clock);
   const { chunkNotes, client = "" } = options;
-  const remote: Remote = { connection, facts, folders, clock, seen, temps, chunkNotes, client };
+  const remote: Remote = { connection, facts, folders, clock, seen, held, temps, chunkNotes, client };
   let tidied: Promise<void> | undefined;
   /** Before the first change: what an earlier run left would otherwise stay as long as nothing else is wrong. */
   const tidy = async (call: CallOptions) => {
@@ -50,8 +53,9 @@ export function createWebdavBackend(options: WebdavBackendOptions): Backend {
       folders.learn(under, listing, listOptions);
       return listing;
     },
-    async stat(path, callOptions = {}) {
-      const file = await statFile(connection, facts, path, callOptions);
+    async stat(path, { forWrite, ...callOptions } = {}) {
+      const hold = forWrite === true && editsUnderLock(remote);
+      const file = await (hold ? held.look(path, callOptions) : statFile(connection, facts, path, callOptions));
       if (file !== undefined) seen.note(file);
       return file;
     },
@@ -78,6 +82,7 @@ export function createWebdavBackend(options: WebdavBackendOptions): Backend {
     canonicalHash: canonicalEtag,
     async close() {
       options.onClose?.();
+      await held.releaseAll();
       connection.close();
     },
   };

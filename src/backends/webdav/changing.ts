@@ -1,38 +1,17 @@
-import type { Clock } from "../../lib/clock.ts";
 import { faultPoint } from "../../lib/fault.ts";
 import type { HttpResponse } from "../../lib/http-response.ts";
 import { parentOf, type RelPath } from "../../lib/path.ts";
 import { BackendError, StaleError } from "../errors.ts";
-import type { CallOptions, CopyOptions, RemoteFile, Rev, Source, WriteOptions, Written } from "../types.ts";
+import type { CallOptions, CopyOptions, RemoteFile, Source, WriteOptions, Written } from "../types.ts";
 import type { DavConnection, DavRequest } from "./connection.ts";
 import { fileUrl } from "./dav-path.ts";
-import type { ChangeGuard, ServerFacts } from "./facts.ts";
-import type { Folders } from "./folders.ts";
-import { guardHeaders } from "./guard.ts";
-import { IncompleteEntryError, lookUp, statFile } from "./listing.ts";
-import { withLock } from "./lock.ts";
-import { canonicalEtag, etagRev } from "./rev.ts";
-import type { Seen } from "./seen.ts";
-import type { Temps } from "./temps.ts";
-
-/** What the changing verbs work with. */
-export interface Remote {
-  readonly connection: DavConnection;
-  readonly facts: ServerFacts;
-  readonly folders: Folders;
-  readonly clock: Clock;
-  readonly seen: Seen;
-  readonly temps: Temps;
-  /** Where notes about uploads in chunks begin; there are none when it is left out. */
-  readonly chunkNotes: string | undefined;
-  /** Tells this machine's project from others that write to the same place. */
-  readonly client: string;
-}
+import { type GuardedChange, guarded, type Headers, stale } from "./guarded.ts";
+import { lookUp, statFile } from "./listing.ts";
+import type { Remote } from "./remote.ts";
+import { canonicalEtag, etagRev, timedRev } from "./rev.ts";
 
 /** What the file systems below all common servers allow. */
 const MAX_NAME = 255;
-
-type Headers = Readonly<Record<string, string>>;
 
 /** Writes a file under the best guard that was proven; folders that are missing are made on the way. */
 export async function writeFile(
@@ -45,20 +24,11 @@ export async function writeFile(
   const { expect } = options;
   if (expect === "any") return put(remote, path, source, { ...options, headers: {} });
   if (expect === "absent") return create(remote, path, source, options);
-  return guarded(remote, path, { ...options, expect, guard: remote.facts.update, method: "PUT" }, (headers) =>
-    put(remote, path, source, { ...options, headers }),
-  );
-}
-
-/** What is done under a lock; `headers` present it. */
-type UnderLock = (headers: Headers) => Promise<void>;
-
-/** Runs `use` with the lock that replacing this file needs. Of the file itself nothing is known before. */
-export async function lockToWrite(remote: Remote, path: RelPath, options: CallOptions, use: UnderLock): Promise<void> {
-  refuseName(remote, path);
-  const isPlain = remote.facts.update === "lock";
-  const call = { ...options, clock: remote.clock };
-  await withLock(remote.connection, path, call, (held) => use(isPlain ? held.plain : held.tagged));
+  const change: GuardedChange<Written> = (headers, dateMs) => {
+    const dated = dateMs !== undefined && keepsDate(remote, source) ? { dateMs } : {};
+    return put(remote, path, source, { ...options, headers, ...dated });
+  };
+  return guarded(remote, path, { ...options, expect, guard: remote.facts.update, method: "PUT" }, change);
 }
 
 /** Names that the server would take in a way of its own are refused before anything is sent. */
@@ -80,6 +50,13 @@ export function refuseName(remote: Remote, path: RelPath): void {
  * body goes to a temporary name first, which leaves a moment instead of the whole upload.
  */
 const LARGE_BODY = 1024 * 1024;
+
+/**
+ * Where versions are times, the one of a body that arrives in one piece can be chosen, and need not be looked up.
+ */
+function keepsDate({ facts }: Remote, { size }: Source): boolean {
+  return facts.keepsDates && !facts.listsEtags && size <= LARGE_BODY;
+}
 
 function create(remote: Remote, path: RelPath, source: Source, options: WriteOptions): Promise<Written> {
   if (source.size > LARGE_BODY && remote.facts.moves) return createByMove(remote, path, source, options);
@@ -143,6 +120,8 @@ function ignoreRefusal(error: unknown): void {
 
 interface PutOptions extends CallOptions {
   readonly headers: Headers;
+  /** The time to give to the file, in whole seconds; the server's own when left out. */
+  readonly dateMs?: number;
   /** The path that messages name, where it is not the one written to. */
   readonly subject?: RelPath;
 }
@@ -154,7 +133,7 @@ export async function put(remote: Remote, path: RelPath, source: Source, options
     method: "PUT",
     url: fileUrl(connection.root, path),
     what: `write "${options.subject ?? path}"`,
-    headers: { ...options.headers, ...checksumHeader(remote, source) },
+    headers: { ...options.headers, ...checksumHeader(remote, source), ...dateHeader(options.dateMs) },
     body: source,
     signal: options.signal,
     slow: true,
@@ -166,7 +145,17 @@ export async function put(remote: Remote, path: RelPath, source: Source, options
     ? await sendDrained(connection, request)
     : await withFolder(remote, parentOf(path), request, options);
   if (!response.ok) throw refusedChange(connection, response, request, replaces);
-  return writtenFile(remote, path, source, response);
+  const written = writtenFile(remote, path, source, response);
+  return options.dateMs === undefined ? written : { ...written, file: datedFile(path, source.size, options.dateMs) };
+}
+
+function dateHeader(dateMs: number | undefined): Headers {
+  return dateMs === undefined ? {} : { Date: new Date(dateMs).toUTCString() };
+}
+
+function datedFile(path: RelPath, size: number, modifiedMs: number): RemoteFile {
+  const rev = timedRev(modifiedMs, size);
+  return { path, size, rev, racy: false, id: path, nativeHash: rev, modifiedMs };
 }
 
 /** What the answer to a write tells of the new version. */
@@ -239,60 +228,6 @@ export function refusedChange(
   return new StaleError(`Could not ${request.what}: ${status === 412 ? "it is another version" : "it is gone"}`, {
     status,
   });
-}
-
-function stale(verb: string, path: RelPath, why: string): StaleError {
-  return new StaleError(`Could not ${verb} "${path}": ${why}`);
-}
-
-interface Guarded extends CallOptions {
-  readonly expect: Rev;
-  readonly guard: ChangeGuard;
-  readonly method: "PUT" | "DELETE" | "COPY" | "MOVE";
-}
-
-/** Runs `change` with the headers that make it fail unless `path` is the version expected. */
-async function guarded<T>(
-  remote: Remote,
-  path: RelPath,
-  options: Guarded,
-  change: (headers: Headers) => Promise<T>,
-): Promise<T> {
-  const { expect, guard } = options;
-  switch (guard) {
-    case "if-etag":
-    case "if-match":
-      return change(guardHeaders(guard, options.method, fileUrl(remote.connection.root, path), expect));
-    case "lock":
-    case "lock-tagged":
-      if (!remote.seen.isFresh(path, options.expect)) await look(remote, path, options);
-      return withLock(remote.connection, path, { ...options, clock: remote.clock }, async (held) => {
-        await look(remote, path, options).catch((error) => lockedNothing(error, path, options));
-        // Only what changes the locked file presents the lock.
-        if (options.method === "COPY") return change({});
-        return change(guard === "lock" ? held.plain : held.tagged);
-      });
-    case "look":
-      await look(remote, path, options);
-      return change({});
-    default:
-      return guard satisfies never;
-  }
-}
-
-const VERBS = { PUT: "write", DELETE: "remove", COPY: "copy", MOVE: "move" } as const;
-
-async function look(remote: Remote, path: RelPath, options: Guarded): Promise<void> {
-  const there = await statFile(remote.connection, remote.facts, path, options);
-  if (there === undefined) throw stale(VERBS[options.method], path, "it is gone");
-  if (there.rev !== options.expect) throw stale(VERBS[options.method], path, "it is another version");
-}
-
-/** What is locked and has neither size nor version is a name without a file (a lock-null resource, RFC 2518 section 7.4). */
-function lockedNothing(error: unknown, path: RelPath, { method }: Guarded): never {
-  if (error instanceof IncompleteEntryError && error.status === undefined)
-    throw stale(VERBS[method], path, "it is gone");
-  throw error;
 }
 
 /** Removes a file. A folder of that name is never touched: DELETE would take everything in it along. */

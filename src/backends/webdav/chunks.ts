@@ -5,13 +5,14 @@ import type { HttpResponse } from "../../lib/http-response.ts";
 import { parentOf, type RelPath } from "../../lib/path.ts";
 import { BackendError, StaleError } from "../errors.ts";
 import type { Expect, Source, WriteOptions, Written } from "../types.ts";
-import { checksumHeader, type Remote, refusedChange, refuseName, writtenFile } from "./changing.ts";
+import { checksumHeader, refusedChange, refuseName, writtenFile } from "./changing.ts";
 import { type Chunk, type ChunkBodies, chunkBodies } from "./chunk-body.ts";
 import { type ChunkNotes, chunkNotes, tidyChunkNotes } from "./chunk-notes.ts";
 import type { DavRequest } from "./connection.ts";
 import { type DavRoot, fileUrl } from "./dav-path.ts";
 import { guardHeaders } from "./guard.ts";
 import { propfind } from "./listing.ts";
+import type { Remote } from "./remote.ts";
 
 /** The server takes chunks of 5 MB to 5 GB and at most 10,000 of them (Nextcloud, developer manual, chunked upload v2). */
 const SMALLEST = 5 * 1024 * 1024;

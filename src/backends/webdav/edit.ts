@@ -1,6 +1,8 @@
 import type { RelPath } from "../../lib/path.ts";
 import type { CallOptions, Change, Opened } from "../types.ts";
-import { lockToWrite, put, type Remote } from "./changing.ts";
+import { put, refuseName } from "./changing.ts";
+import { withLock } from "./lock.ts";
+import type { Remote } from "./remote.ts";
 
 /** Reads a file through, as the backend's `read` does. */
 type OpenFile = (path: RelPath, options: CallOptions) => Promise<Opened>;
@@ -20,7 +22,9 @@ export async function editFile(
   change: Change,
   { open, ...options }: CallOptions & { readonly open: OpenFile },
 ): Promise<void> {
-  await lockToWrite(remote, path, options, async (headers) => {
+  refuseName(remote, path);
+  await withLock(remote.connection, path, { ...options, clock: remote.clock }, async ({ plain, tagged }) => {
+    const headers = remote.facts.update === "lock" ? plain : tagged;
     const opened = await open(path, options);
     const source = await change(opened).finally(() => dispose(opened));
     if (source !== undefined) await put(remote, path, source, { ...options, headers });

@@ -32,6 +32,8 @@ export interface ServerFacts {
   /** A change two levels down changes the root's ETag. */
   readonly propagates: boolean;
   readonly hidesDotFiles: boolean;
+  /** A file gets the time that a PUT names in its Date header. */
+  readonly keepsDates: boolean;
   /** COPY and MOVE refuse to overwrite when told to. */
   readonly copies: boolean;
   readonly moves: boolean;
@@ -58,6 +60,7 @@ export const UNPROVEN: ServerFacts = {
   putReturnsEtag: false,
   propagates: false,
   hidesDotFiles: false,
+  keepsDates: false,
   copies: false,
   moves: false,
   checksums: [],

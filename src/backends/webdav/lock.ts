@@ -18,6 +18,8 @@ const DEFAULT_SECONDS = 60;
 export interface HeldLock {
   readonly plain: Readonly<Record<string, string>>;
   readonly tagged: Readonly<Record<string, string>>;
+  /** The server's clock when it gave the lock, milliseconds since 1970, to the second. */
+  readonly dateMs: number | undefined;
 }
 
 export interface LockOptions extends CallOptions {
@@ -26,17 +28,32 @@ export interface LockOptions extends CallOptions {
   readonly folder?: boolean;
 }
 
-/**
- * Runs `use` while this client holds the exclusive write lock (RFC 4918 section 6) of a file that exists, refreshed
- * for as long as it takes. `use` gets the headers that present it. A lock on a name without a file would make
- * an empty one on most servers: what was made so is removed again under the lock (StaleError).
- */
+/** A lock until it is released. */
+export interface TakenLock extends HeldLock {
+  release(): Promise<void>;
+}
+
+/** Runs `use` while this client holds the lock that {@link takeLock} takes. */
 export async function withLock<T>(
   connection: DavConnection,
   path: RelPath,
   options: LockOptions,
   use: (held: HeldLock) => Promise<T>,
 ): Promise<T> {
+  const held = await takeLock(connection, path, options);
+  try {
+    return await use(held);
+  } finally {
+    await held.release();
+  }
+}
+
+/**
+ * Takes the exclusive write lock (RFC 4918 section 6) of a file that exists, refreshed until it is released. A lock on a
+ * name without a file would make an empty one on most servers: what was made so is removed again under the lock
+ * (StaleError).
+ */
+export async function takeLock(connection: DavConnection, path: RelPath, options: LockOptions): Promise<TakenLock> {
   const url = options.folder ? folderUrl(connection.root, path) : fileUrl(connection.root, path);
   const what = `lock "${path}"`;
   const request: DavRequest = {
@@ -61,21 +78,23 @@ export async function withLock<T>(
   const token = response.headers.get("lock-token")?.trim();
   const seconds = granted(await response.text(64 * 1024));
   if (token === undefined) throw new BackendError(`Could not ${what}: no lock token came`, { class: "UNKNOWN" });
-  const held: HeldLock = { plain: { If: `(${token})` }, tagged: { If: `<${url}> (${token})` } };
+  const date = Date.parse(response.headers.get("date") ?? "");
+  const held: HeldLock = {
+    plain: { If: `(${token})` },
+    tagged: { If: `<${url}> (${token})` },
+    dateMs: Number.isNaN(date) ? undefined : date,
+  };
   const over = new AbortController();
   const refreshing = refresh(connection, request, held.plain, { clock: options.clock, seconds, signal: over.signal });
-  try {
-    if (status === 201) {
-      for (const headers of [held.plain, held.tagged])
-        await quietly(connection, { method: "DELETE", url, what, headers });
-      throw new StaleError(`Could not ${what}: the file is gone`);
-    }
-    return await use(held);
-  } finally {
+  const release = async () => {
     over.abort();
     await refreshing;
     await quietly(connection, { method: "UNLOCK", url, what: `unlock "${path}"`, headers: { "Lock-Token": token } });
-  }
+  };
+  if (status === 200) return { ...held, release };
+  for (const headers of [held.plain, held.tagged]) await quietly(connection, { method: "DELETE", url, what, headers });
+  await release();
+  throw new StaleError(`Could not ${what}: the file is gone`);
 }
 
 interface Refreshing {

@@ -10,7 +10,7 @@ import { fileUrl, folderUrl, readHref } from "./dav-path.ts";
 import { type ChangeGuard, type CreateGuard, type ServerFacts, UNPROVEN } from "./facts.ts";
 import { guardHeaders } from "./guard.ts";
 import { PROBE_PREFIX, propfind } from "./listing.ts";
-import { type HeldLock, withLock } from "./lock.ts";
+import { withLock } from "./lock.ts";
 import type { DavEntry } from "./multistatus-parser.ts";
 import { probeChunks } from "./probe-chunks.ts";
 import { canonicalEtag } from "./rev.ts";
@@ -98,6 +98,7 @@ async function probeIn(lab: Lab, dav: string): Promise<ServerFacts> {
       putEtag !== null && entry?.etag !== undefined && canonicalEtag(putEtag) === canonicalEtag(entry.etag),
     propagates: propagates && listsEtags,
     hidesDotFiles: await probeDotFiles(lab),
+    keepsDates: await probeDates(lab),
     copies,
     moves,
     checksums: await probeChecksums(lab),
@@ -190,7 +191,7 @@ async function probeSource(lab: Lab, method: "COPY" | "MOVE", guard: ChangeGuard
   return right >= 200 && right < 300 ? guard : "look";
 }
 
-async function lockHolds(lab: Lab, method: "PUT" | "DELETE", form: keyof HeldLock): Promise<boolean> {
+async function lockHolds(lab: Lab, method: "PUT" | "DELETE", form: "plain" | "tagged"): Promise<boolean> {
   const name = `lock ${method} é.txt`;
   const path = childOf(lab.folder, name);
   const body = method === "PUT" ? { body: "changed" } : {};
@@ -282,6 +283,14 @@ async function probeDotFiles(lab: Lab): Promise<boolean> {
     if (href.kind === "below" && href.path === `${folder}/.dot`) seen = true;
   });
   return !seen;
+}
+
+const DATED = Date.UTC(1994, 10, 6, 8, 49, 37);
+
+async function probeDates(lab: Lab): Promise<boolean> {
+  const headers = { Date: new Date(DATED).toUTCString() };
+  const status = await lab.status("PUT", "dated.txt", { headers, body: "dated" });
+  return status >= 200 && status < 300 && (await lab.entry("dated.txt"))?.modifiedMs === DATED;
 }
 
 const SUMMED = "sum";

@@ -4,10 +4,10 @@ import { skipping } from "../../lib/streams.ts";
 import { BackendError, NotFoundError, StaleError } from "../errors.ts";
 import type { Opened, ReadOptions, RemoteFile } from "../types.ts";
 import { wholeBody } from "../whole-body.ts";
-import type { Remote } from "./changing.ts";
 import type { DavRequest } from "./connection.ts";
 import { fileUrl } from "./dav-path.ts";
 import { statFile } from "./listing.ts";
+import type { Remote } from "./remote.ts";
 import { etagRev, isRacy, timedRev } from "./rev.ts";
 
 /**

@@ -3,11 +3,11 @@ import type { RelPath } from "../../lib/path.ts";
 import { BackendError } from "../errors.ts";
 import { RESERVED_FOLDERS } from "../layout.ts";
 import type { CallOptions, Listing } from "../types.ts";
-import type { Remote } from "./changing.ts";
 import type { DavRequest } from "./connection.ts";
 import { folderUrl } from "./dav-path.ts";
 import { listFolder } from "./listing.ts";
 import { withLock } from "./lock.ts";
+import type { Remote } from "./remote.ts";
 
 /**
  * The contract's `removeFolder`. DELETE takes a folder with all that is in it (RFC 4918 section 9.6.1), so a complete
