@@ -50,8 +50,8 @@ export interface Talk {
   print(line: string): void;
   /** Opens a browser where that is sure to be in front of the person (a display, no SSH); true when it was started. */
   open(url: string): Promise<boolean>;
-  /** Asks for a line of text. Undefined where nobody can be asked. */
-  readonly ask: ((question: string) => Promise<string>) | undefined;
+  /** Asks for a line of text, until the signal fires. Undefined where nobody can be asked. */
+  readonly ask: ((question: string, options?: { readonly signal?: AbortSignal }) => Promise<string>) | undefined;
 }
 
 /** Who signed in. */

@@ -6,6 +6,7 @@ import type { BackendKind } from "./types.ts";
 const MODULES: Partial<Record<BackendKind, () => Promise<BackendModule>>> = {
   local: async () => (await import("./local/index.ts")).local,
   webdav: async () => (await import("./webdav/index.ts")).webdav,
+  googledrive: async () => (await import("./googledrive/index.ts")).googledrive,
   dropbox: async () => (await import("./dropbox/index.ts")).dropbox,
   onedrive: async () => (await import("./onedrive/index.ts")).onedrive,
 };

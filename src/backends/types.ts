@@ -226,6 +226,12 @@ export interface Backend {
    * while a file is in it.
    */
   removeFolder?(path: RelPath, options?: CallOptions): Promise<void>;
+  /**
+   * Puts right what this storage lets go wrong and others do not, such as two files of one name. Paths, contents and revs
+   * of the listing before stay true, and nothing is removed for good. One line for a person about each thing done; no
+   * request where the last listing shows nothing to do.
+   */
+  mend?(options?: CallOptions): Promise<readonly string[]>;
   changes?(cursor: string, options?: CallOptions): Promise<Changes>;
   /**
    * Waits until `path` may have changed since the last call (the first one: since it began), or for as long as the

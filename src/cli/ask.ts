@@ -32,7 +32,8 @@ export function openAsker({ input, err, json, signal }: AskerOptions): Asker {
       return (await askLine(`${question.message} Type ${question.word} to go on: `, streams)) === question.word;
     },
     async text(question) {
-      return (await prompts(question)).askText(question, streams);
+      const own = question.signal === undefined ? signal : AbortSignal.any([signal, question.signal]);
+      return (await prompts(question)).askText(question, { ...streams, signal: own });
     },
     async password(question) {
       return (await prompts(question)).askPassword(question, streams);

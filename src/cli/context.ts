@@ -46,6 +46,8 @@ export interface Question {
   readonly message: string;
   /** As it is typed: `--yes`, `--strategy keep-local|keep-remote|keep-both|skip`. */
   readonly flag: string;
+  /** When it fires the question is over, as after Ctrl-C. */
+  readonly signal?: AbortSignal;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { NameRules } from "../backends/types.ts";
-import { childOf, nameOf, parentOf, type RelPath } from "../lib/path.ts";
+import type { RelPath } from "../lib/path.ts";
 import type { LocalPlatform } from "./model.ts";
 
 /**
@@ -10,18 +10,6 @@ import type { LocalPlatform } from "./model.ts";
 export function foldName(name: string): string {
   if (isAscii(name)) return name.toLowerCase();
   return name.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC");
-}
-
-/**
- * Where the losing content of a conflict over `path` goes: `name.conflict-<8 hex of its SHA-256>.ext` in the same
- * folder. Depends on nothing but its arguments, so every machine picks the same name. The copy of a copy takes the
- * copy's place: an old mark is replaced. A name that would pass 255 bytes loses the end of its stem.
- */
-export function conflictCopyPath(path: RelPath, sha256: string): RelPath {
-  const { stem, extension } = splitName(nameOf(path));
-  const mark = `.conflict-${sha256.slice(0, 8)}`;
-  const room = MAX_NAME_BYTES - byteLength(mark) - byteLength(extension);
-  return childOf(parentOf(path), cutToBytes(stem, room) + mark + extension);
 }
 
 /** Why the remote cannot hold a file of this path, or undefined when it can. */
@@ -64,7 +52,6 @@ const WINDOWS_DEVICE = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)/i
 const WINDOWS_FORBIDDEN = /[<>:"|?*\\\u0000-\u001f]/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the whole of ASCII is meant
 const ASCII_ONLY = /^[\u0000-\u007f]*$/;
-const COPY_MARKS = /(?:\.conflict-[0-9a-f]{8})+$/;
 
 function windowsProblem(name: string): string | undefined {
   const forbidden = WINDOWS_FORBIDDEN.exec(name);
@@ -79,25 +66,6 @@ function posixProblem(name: string): string | undefined {
   return bytes > MAX_NAME_BYTES
     ? `a name of ${bytes} bytes is too long for this machine (${MAX_NAME_BYTES})`
     : undefined;
-}
-
-/** The extension includes its dot; a leading dot is part of the stem, and marks of conflict copies are gone. */
-function splitName(name: string): { stem: string; extension: string } {
-  const bare = unmark(name);
-  if (bare !== name) return { stem: bare, extension: "" };
-  const dot = name.lastIndexOf(".");
-  if (dot <= 0) return { stem: name, extension: "" };
-  return { stem: unmark(name.slice(0, dot)), extension: name.slice(dot) };
-}
-
-function unmark(stem: string): string {
-  return stem.replace(COPY_MARKS, "") || stem;
-}
-
-function cutToBytes(text: string, bytes: number): string {
-  let cut = text;
-  while (cut !== "" && byteLength(cut) > bytes) cut = [...cut].slice(0, -1).join("");
-  return cut;
 }
 
 function byteLength(text: string): number {

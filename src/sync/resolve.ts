@@ -1,7 +1,7 @@
 import type { RemoteFile } from "../backends/types.ts";
+import { conflictCopyPath } from "../lib/copy-name.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { Action, Conflict, Row, Strategy } from "./model.ts";
-import { conflictCopyPath } from "./names.ts";
 
 /** What a strategy makes of a conflict. */
 export type Settlement =

@@ -243,7 +243,7 @@ describe("words", () => {
       ["delete", ["delete needs FILES", "help delete"]],
       ["diff", ["diff needs"]],
       ["restore", ["restore needs TIMESTAMP"]],
-      ["init --backend ftp", ['"ftp"', "local or webdav"]],
+      ["init --backend ftp", ['"ftp"', "local or webdav or googledrive"]],
     ];
     for (const [command, says] of wrong) await expectRefusal(machine, remote, command.split(" "), { code: 2, says });
     const [snapshot] = (await machine.run(["snapshots", "--json"])).rows;

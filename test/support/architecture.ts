@@ -122,6 +122,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@clack/prompts": ["ui/prompt.ts"],
   "@azure/msal-node": ["backends/onedrive/sign-in.ts"],
   diff: ["ui/render/", "project/left-conflicts.ts", "project/snapshot-diff.ts"],
+  googleapis: ["backends/googledrive/"],
   "hash-wasm": ["lib/hash.ts"],
   "node-diff3": ["sync/"],
   dropbox: ["backends/dropbox/"],

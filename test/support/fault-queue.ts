@@ -56,6 +56,7 @@ export function faultQueue(inner: Backend): FaultQueue {
     copy: 0,
     move: 0,
     removeFolder: 0,
+    mend: 0,
     changes: 0,
   };
   const history: string[] = [];

@@ -11,6 +11,7 @@ export type Verb =
   | "copy"
   | "move"
   | "removeFolder"
+  | "mend"
   | "changes";
 
 /** One call of a backend, as wrappers see it. */
@@ -34,7 +35,7 @@ export function changesRemote(verb: Verb): boolean {
 
 /** The same backend with `around` called for every verb. Verbs that it does not have stay absent. */
 export function aroundVerbs(backend: Backend, around: Around): Backend {
-  const { edit, copy, move, removeFolder, changes, waitForChange } = backend;
+  const { edit, copy, move, removeFolder, mend, changes, waitForChange } = backend;
   return {
     kind: backend.kind,
     can: backend.can,
@@ -64,6 +65,9 @@ export function aroundVerbs(backend: Backend, around: Around): Backend {
         around({ verb: "removeFolder", path, signal: options?.signal }, () =>
           removeFolder.call(backend, path, options),
         ),
+    }),
+    ...(mend && {
+      mend: (options) => around({ verb: "mend", path: "", signal: options?.signal }, () => mend.call(backend, options)),
     }),
     ...(changes && {
       changes: (cursor, options) =>

@@ -51,7 +51,7 @@ function talkOf(ctx: CommandContext): AuthRequest["talk"] {
   return {
     print: (line) => ctx.note(line),
     open: async (url) => (await import("../../setup/browser.ts")).openBrowser(url, ctx.env),
-    ask: ctx.ask.possible ? (message) => ctx.ask.text(question(message)) : undefined,
+    ask: ctx.ask.possible ? (message, options) => ctx.ask.text({ ...question(message), ...options }) : undefined,
   };
 }
 

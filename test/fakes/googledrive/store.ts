@@ -335,10 +335,6 @@ function blank(time: string): Item {
 /** The v3 resource. */
 export function resourceOf(store: DriveStore, user: string, item: Item): Record<string, unknown> {
   const { content } = item;
-  const digest = (kind: string): string =>
-    createHash(kind)
-      .update(content ?? "")
-      .digest("hex");
   const role = store.roleOf(user, item);
   return {
     kind: "drive#file",
@@ -353,6 +349,7 @@ export function resourceOf(store: DriveStore, user: string, item: Item): Record<
     modifiedTime: item.modifiedTime,
     appProperties: item.appProperties,
     ownedByMe: item.owner === user,
+    ...(item.driveId === undefined ? { shared: isShared(store, item) } : {}),
     ...(item.driveId === undefined
       ? { owners: [{ kind: "drive#user", emailAddress: item.owner }] }
       : { driveId: item.driveId }),
@@ -362,17 +359,33 @@ export function resourceOf(store: DriveStore, user: string, item: Item): Record<
       ? {}
       : {
           size: String(content.length),
-          md5Checksum: digest("md5"),
-          sha1Checksum: digest("sha1"),
-          sha256Checksum: digest("sha256"),
+          ...digestsOf(content),
           headRevisionId: item.head,
         }),
   };
 }
 
+const digests = new WeakMap<Buffer, Readonly<Record<string, string>>>();
+
+function digestsOf(content: Buffer): Readonly<Record<string, string>> {
+  const known = digests.get(content);
+  if (known !== undefined) return known;
+  const hash = (kind: string): string => createHash(kind).update(content).digest("hex");
+  const made = { md5Checksum: hash("md5"), sha1Checksum: hash("sha1"), sha256Checksum: hash("sha256") };
+  digests.set(content, made);
+  return made;
+}
+
+function isShared(store: DriveStore, item: Item): boolean {
+  for (let at: Item | undefined = item; at !== undefined; at = store.items.get(at.parent ?? "")) {
+    if (at.shares.size > 0) return true;
+  }
+  return false;
+}
+
 /** Names that a v3 field mask may hold. `etag` is no field of v3. */
 export const KNOWN_FIELDS: ReadonlySet<string> = new Set([
-  ..."kind id name mimeType parents trashed explicitlyTrashed version createdTime modifiedTime appProperties ownedByMe owners".split(
+  ..."kind id name mimeType parents trashed explicitlyTrashed shared version createdTime modifiedTime appProperties ownedByMe owners".split(
     " ",
   ),
   ..."driveId capabilities canEdit canAddChildren shortcutDetails targetId size md5Checksum sha1Checksum sha256Checksum".split(

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
+import { conflictCopyPath } from "../../../src/lib/copy-name.ts";
 import { relPath } from "../../../src/lib/path.ts";
-import { conflictCopyPath, foldName, localNameProblem, remoteNameProblem } from "../../../src/sync/names.ts";
+import { foldName, localNameProblem, remoteNameProblem } from "../../../src/sync/names.ts";
 
 const SHA = `1234abcd${"0".repeat(56)}`;
 const OTHER = `99998888${"0".repeat(56)}`;

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
+import { conflictCopyPath } from "../../../src/lib/copy-name.ts";
 import { relPath } from "../../../src/lib/path.ts";
 import { conflictKind } from "../../../src/sync/classify.ts";
 import type { Conflict, Strategy } from "../../../src/sync/model.ts";
-import { conflictCopyPath } from "../../../src/sync/names.ts";
 import { resolve } from "../../../src/sync/resolve.ts";
 import { hashOf, type RowSpec, revOf, rowOf, statOf } from "../../support/rows.ts";
 

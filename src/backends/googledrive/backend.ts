@@ -1,0 +1,131 @@
+import type { Clock } from "../../lib/clock.ts";
+import { settle } from "../nodes/changes.ts";
+import type { Nodes } from "../nodes/model.ts";
+import { type NodeIndex, nodeIndex } from "../nodes/node-index.ts";
+import type { Backend, CallOptions, Capabilities } from "../types.ts";
+import type { DriveClient } from "./client.ts";
+import { copyFile } from "./copy.ts";
+import { mendDuplicates, withoutDuplicates } from "./duplicates.ts";
+import type { RootFacts } from "./facts.ts";
+import { createFolders } from "./folders.ts";
+import { idPool } from "./ids.ts";
+import { describeNode, olderFirst, versionOf } from "./nodes.ts";
+import { keepTree } from "./prune.ts";
+import { readFile } from "./read.ts";
+import { removeEmptyFolder, removeFile } from "./remove.ts";
+import { batchedCalls, type DriveRoom } from "./room.ts";
+import { driveSource } from "./source.ts";
+import { statFile } from "./stat.ts";
+import { uploadSessions } from "./upload-sessions.ts";
+import { MAX_FILE_SIZE, MAX_NAME_BYTES, writeFile } from "./write.ts";
+
+/** Two creations at one moment both succeed on Drive, so that the guard as a whole only looks. */
+export const CAPABILITIES: Capabilities = {
+  guard: "look",
+  checksums: ["md5", "sha256"],
+  writeReturnsRev: true,
+  listsDeep: true,
+  atomicWrite: true,
+  inFlight: { write: 16, read: 16, remove: 100, copy: 100, stat: 100 },
+  names: { forbidden: "", maxNameBytes: MAX_NAME_BYTES, caseSensitive: true },
+  maxFileSize: MAX_FILE_SIZE,
+};
+
+export interface DriveBackendOptions {
+  readonly client: DriveClient;
+  readonly facts: RootFacts;
+  /** Absolute. */
+  readonly stateFolder: string;
+  /** Account and folder: what was kept of another is not believed. */
+  readonly key: string;
+  readonly clock: Clock;
+}
+
+/** The storage contract on one folder of Google Drive. Costs no request. */
+export function createDriveBackend(options: DriveBackendOptions): Backend {
+  const { client } = options;
+  const room = roomOf(options);
+  const folders = createFolders(room);
+  const { index } = room;
+  /** Paths are resolved by the index, which this process has to have read once. */
+  let ready: Promise<unknown> | undefined;
+  const known = async (call: CallOptions): Promise<void> => {
+    call.signal?.throwIfAborted();
+    ready ??= list("", {}).catch((error: unknown) => {
+      ready = undefined;
+      throw error;
+    });
+    await ready;
+    call.signal?.throwIfAborted();
+  };
+  const list: Backend["list"] = async (under, listOptions = {}) => {
+    const listing = withoutDuplicates(await index.list(under, listOptions), room);
+    ready ??= Promise.resolve();
+    return listing;
+  };
+  const only = ({ signal }: CallOptions): CallOptions => (signal === undefined ? {} : { signal });
+  return {
+    kind: "googledrive",
+    can: CAPABILITIES,
+    list,
+    async stat(path, call = {}) {
+      await known(call);
+      return statFile(path, only(call), room);
+    },
+    async read(path, read = {}) {
+      await known(read);
+      return readFile(path, read, room);
+    },
+    async write(path, source, write) {
+      await known(write);
+      return writeFile(path, source, write, { room, folders });
+    },
+    async remove(path, remove) {
+      await known(remove);
+      return removeFile(path, remove, room);
+    },
+    async copy(from, to, copy = {}) {
+      await known(copy);
+      return copyFile(from, to, copy, { room, folders });
+    },
+    removeFolder: (path, call = {}) => removeEmptyFolder(path, only(call), room),
+    mend: (call = {}) => mendDuplicates(room, only(call)),
+    canonicalHash: (stored) => stored,
+    async close() {
+      index.save();
+      room.ids.save();
+      client.close();
+    },
+  };
+}
+
+function roomOf({ client, facts, stateFolder, key, clock }: DriveBackendOptions): DriveRoom {
+  const { rootId } = facts;
+  const source = driveSource({ client, facts, now: () => clock.now(), known: (id) => index.node(id) });
+  const index: NodeIndex = nodeIndex({
+    file: `${stateFolder}/googledrive-index`,
+    key,
+    source,
+    ids: "stable",
+    clock,
+    fold: (name) => name,
+    prefer: olderFirst,
+    describe: describeNode,
+    root: (nodes: Nodes) => (nodes.get(rootId)?.is === "folder" ? rootId : undefined),
+    settle: (before, stream, ids) => keepTree(settle(before, stream, ids), stream.full, rootId),
+    isLater: (noted, streamed) =>
+      noted.is === "file" && streamed.is === "file" && versionOf(noted) > versionOf(streamed),
+  });
+  return {
+    client,
+    facts,
+    index,
+    source,
+    ids: idPool(client, stateFolder, key),
+    sessions: uploadSessions(stateFolder, clock),
+    clock,
+    pending: new Map(),
+    aliases: new Map(),
+    ...batchedCalls(client, clock),
+  };
+}
