@@ -1,13 +1,18 @@
 import { join } from "node:path";
+import type { AnnouncedEvent } from "./activity/announce/model.ts";
 import { type Batch, peekNotices, type Taken, takeNotices } from "./activity/inbox.ts";
 import { hasNotices } from "./activity/inbox-files.ts";
+import { type EndpointOwner, endpointOverride } from "./backends/endpoints.ts";
 import type { Backend } from "./backends/types.ts";
 import { type Bandwidth, createBandwidth } from "./backends/wrap/bandwidth.ts";
 import { breakCalls } from "./backends/wrap/breaker.ts";
 import { wrapBackend } from "./backends/wrap/stack.ts";
 import { configDir, stateDir } from "./lib/dirs.ts";
 import { UsageError } from "./lib/errors.ts";
+import type { RelPath } from "./lib/path.ts";
 import { randomFraction } from "./lib/random.ts";
+import { showOnDesktop } from "./platform/desktop.ts";
+import type { Announcer } from "./project/announce.ts";
 import { conflictFolder, notesFolder } from "./project/envelope-store.ts";
 import type { MirrorDeps } from "./project/mirrors/model.ts";
 import { openProject as openProjectRoom } from "./project/open.ts";
@@ -23,6 +28,7 @@ import { swapConfigs } from "./setup/promotion.ts";
 import { type Remote, remoteOf, storedSecret } from "./setup/remote.ts";
 import type { World } from "./setup/world.ts";
 import { cachedSnapshotNames } from "./snapshots/manifest-cache.ts";
+import { pathMatcher } from "./snapshots/path-match.ts";
 import type { SyncEvent } from "./sync/model.ts";
 
 export interface OpenOptions {
@@ -55,11 +61,43 @@ export async function projectDeps(world: World, options: OpenOptions): Promise<P
     trashFolder,
     conflictFolder: conflictFolder(stateDir(world.env, world.home), config.projectPath),
     onEvent: options.onEvent,
+    announcer: announcerFor(world, config),
     openBackend: () => openRemote(world, { config, remote, limits: config, bandwidth, name: undefined }),
     name: primary,
     swapConfigs: (mirrorFile, turnOver) => swapConfigs(world, config, mirrorFile, turnOver),
     mirrors: mirrors.map((mirror) => mirrorDeps(world, { config, bandwidth }, mirror)),
   };
+}
+
+/** Services are loaded when there are any. */
+function announcerFor(world: World, { webhooks }: ProjectConfig): Announcer {
+  const { env, signal } = world;
+  return {
+    async alarm({ level, title, lines }) {
+      const message = { title: "claude-mirror", message: [title, ...lines].join("\n") };
+      await showOnDesktop({ ...message, urgent: level === "action-required" }, { platform: process.platform, env });
+    },
+    ...(webhooks.length > 0 && { tell: (events) => tellWebhooks(events, webhooks, { env, signal }) }),
+  };
+}
+
+async function tellWebhooks(
+  events: readonly AnnouncedEvent[],
+  webhooks: ProjectConfig["webhooks"],
+  { env, signal }: Pick<World, "env" | "signal">,
+): Promise<readonly string[]> {
+  const [{ announce }, { createHttpClient }] = await Promise.all([
+    import("./activity/announce/send.ts"),
+    import("./lib/http-client.ts"),
+  ]);
+  const http = createHttpClient();
+  try {
+    const standIn = (kind: string) => endpointOverride(env, kind.toUpperCase() as EndpointOwner, "NOTIFY");
+    const matches = (pattern: string, path: string) => pathMatcher(pattern)(path as RelPath);
+    return await announce(events, webhooks, { http, matches, standIn, signal });
+  } finally {
+    http.close();
+  }
 }
 
 interface Opening {

@@ -1,7 +1,7 @@
 import { BackendError } from "./errors.ts";
 
-/** Backends whose hosts can be replaced, as the variables' names spell them. */
-export type EndpointOwner = "GOOGLEDRIVE" | "DROPBOX" | "ONEDRIVE";
+/** Services whose hosts can be replaced, as the variables' names spell them. */
+export type EndpointOwner = "GOOGLEDRIVE" | "DROPBOX" | "ONEDRIVE" | "SLACK" | "DISCORD" | "TEAMS" | "WEBHOOK";
 
 /** `API`: metadata; `UPLOAD`: contents in either direction; `AUTH`: sign-in and tokens; `NOTIFY`: waiting for changes. */
 export type EndpointRole = "API" | "UPLOAD" | "AUTH" | "NOTIFY";

@@ -118,6 +118,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Make a running watch-all look for new and changed projects at once",
     load: async () => (await import("./commands/reload.ts")).reloadCommand,
   },
+  "test-notify": {
+    summary: "Show a message on the desktop, and say what it takes to see it",
+    load: async () => (await import("./commands/test-notify.ts")).testNotifyCommand,
+  },
   inbox: {
     summary: "Show what collaborators changed, and clear the list",
     load: async () => (await import("./commands/inbox.ts")).inboxCommand,

@@ -42,15 +42,23 @@ function noteSeen(file: string, state: "seen" | "in doubt"): void {
 function eventsOf(parts: Parts, due: Due, atMs: number): LogEvent[] {
   const { config } = parts.deps;
   const facts = { machine: config.machineName, user: config.user, project: basename(config.projectPath) };
-  const events: LogEvent[] = [];
-  const add = (action: EventAction, files: readonly string[]) => {
-    if (files.length > 0) events.push(makeEvent({ ...facts, action, files }, atMs));
-  };
-  if (due.command === "sync") add("sync", [...due.uploaded, ...due.downloaded, ...due.deletedLocal].sort());
-  else {
-    add("push", due.uploaded);
-    add("pull", [...due.downloaded, ...due.deletedLocal].sort());
-  }
-  add("delete", due.deletedRemote);
-  return events;
+  return eventLists(due).map(({ action, files }) => makeEvent({ ...facts, action, files }, atMs));
+}
+
+/** What a run is told as to others: one action each, its files sorted. */
+export function eventLists(
+  run: { readonly command: string } & Readonly<
+    Record<"uploaded" | "downloaded" | "deletedLocal" | "deletedRemote", readonly string[]>
+  >,
+): readonly { readonly action: EventAction; readonly files: readonly string[] }[] {
+  const { uploaded, downloaded, deletedLocal, deletedRemote } = run;
+  const fetched = [...downloaded, ...deletedLocal].sort();
+  const lists: { readonly action: EventAction; readonly files: readonly string[] }[] =
+    run.command === "sync"
+      ? [{ action: "sync", files: [...uploaded, ...fetched].sort() }]
+      : [
+          { action: "push", files: uploaded },
+          { action: "pull", files: fetched },
+        ];
+  return [...lists, { action: "delete" as const, files: deletedRemote }].filter(({ files }) => files.length > 0);
 }

@@ -6,6 +6,7 @@ import { openSnapshots, type SnapshotService } from "../snapshots/service.ts";
 import { selectPath } from "../sync/select.ts";
 import { openSync } from "../sync/service.ts";
 import { openTrash } from "../sync/trash.ts";
+import { announceAfter } from "./announce.ts";
 import { applyConflict, dropConflict, viewConflict } from "./conflict-files.ts";
 import { deleteFiles } from "./delete.ts";
 import { diffFile } from "./diff.ts";
@@ -19,6 +20,7 @@ import { findOnPlaces, partsAt } from "./mirrors/fallback.ts";
 import type { Mirror, MirrorDeps } from "./mirrors/model.ts";
 import { promoteMirror } from "./mirrors/promote.ts";
 import { mirrorColumns, pendingStatus } from "./mirrors/status.ts";
+import type { RunResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
 import { choosePlace } from "./place.ts";
 import { pullInto } from "./pull-output.ts";
@@ -42,23 +44,25 @@ export function openProject(deps: ProjectDeps): Project {
   const parts = openParts(deps);
   const run = (request: Omit<RunRequest, "strategy" | "ask">) => runTransfer(parts, request);
   const options = { signal: deps.signal };
+  const told = (running: Promise<RunResult>) => announceAfter(parts, running);
   return {
     config: deps.config,
     name: deps.name ?? deps.config.backend,
     trash: parts.trash,
     status: (options) => projectStatus(parts, options),
     push: ({ forceLocal, ...rest }) =>
-      pruneAfter(parts, run({ ...rest, command: "push", mode: { kind: "push", forceLocal } })),
+      told(pruneAfter(parts, run({ ...rest, command: "push", mode: { kind: "push", forceLocal } }))),
     pull: ({ output, ...rest }) =>
       output === undefined
-        ? run({ ...rest, command: "pull", mode: { kind: "pull" } })
+        ? told(run({ ...rest, command: "pull", mode: { kind: "pull" } }))
         : pullInto(parts, { ...rest, output }),
-    sync: (request) => pruneAfter(parts, runTransfer(parts, { ...request, command: "sync", mode: { kind: "sync" } })),
-    delete: (request) => deleteFiles(parts, request),
+    sync: (request) =>
+      told(pruneAfter(parts, runTransfer(parts, { ...request, command: "sync", mode: { kind: "sync" } }))),
+    delete: (request) => told(deleteFiles(parts, request)),
     diff: (file) => diffFile(parts, file),
     conflicts: () => parts.envelopes.list(),
     conflict: (file) => viewConflict(parts, file),
-    applyConflict: (file, merge) => applyConflict(parts, file, merge),
+    applyConflict: (file, merge) => told(applyConflict(parts, file, merge)),
     dropConflict: (file) => dropConflict(parts, file),
     takeSnapshot: (request) => takeSnapshot(parts, request),
     ...snapshotsOf(parts),

@@ -19,6 +19,7 @@ import type {
 } from "../snapshots/model.ts";
 import type { GuardName, Strategy, SyncEvent } from "../sync/model.ts";
 import type { Trash } from "../sync/trash.ts";
+import type { Announcer } from "./announce.ts";
 import type { Extra, ExtraOutcome } from "./extras.ts";
 import type { SnapshotRequest, TakenSnapshot } from "./manual-snapshot.ts";
 import type { MirrorRequest } from "./mirrors/commands.ts";
@@ -59,6 +60,8 @@ export interface ProjectDeps {
   /** Where FILES are relative to. */
   readonly cwd: string;
   readonly onEvent: (event: SyncEvent) => void;
+  /** Left out: nobody is told. */
+  readonly announcer?: Announcer;
   /** In the order of the config; none when left out. */
   readonly mirrors?: readonly MirrorDeps[];
   /** What `--backend` calls the primary; its kind when left out. */

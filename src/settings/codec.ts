@@ -4,7 +4,7 @@ import { expandHome } from "../lib/dirs.ts";
 import { type ConfigValue, isKnownKey, type SeedKey, seedDefaults } from "./config-keys.ts";
 import { SettingsError } from "./errors.ts";
 import type { Machine } from "./machine.ts";
-import type { ProjectConfig } from "./model.ts";
+import type { ProjectConfig, Webhook, WebhookRoute } from "./model.ts";
 import { readYaml, type YamlFile, type YamlNode } from "./yaml-tree.ts";
 
 /**
@@ -36,6 +36,7 @@ export function parseConfig(text: string, file: string, machine: Machine): Proje
     slackEnabled: read.bool("slack_enabled"),
     slackWebhookUrl: read.text("slack_webhook_url"),
     slackChannel: read.text("slack_channel"),
+    webhooks: webhookSettings(read),
     ...cloudSettings(read),
     ...runSettings(read),
     ...retentionSettings(read),
@@ -47,6 +48,23 @@ export function parseConfig(text: string, file: string, machine: Machine): Proje
     );
   }
   return config;
+}
+
+const ALL_EVENTS = ["push", "pull", "sync", "delete"] as const;
+
+function webhookSettings(read: Values): readonly Webhook[] {
+  const services: Webhook[] = [];
+  for (const kind of ["slack", "discord", "teams", "webhook"] as const) {
+    if (!read.bool(`${kind}_enabled`)) continue;
+    const address = read.text(kind === "webhook" ? "webhook_url" : `${kind}_webhook_url`).trim();
+    const all = { url: address, on: ALL_EVENTS, paths: ["**/*"] };
+    const routes = read.routes(`${kind}_routes`, all) ?? (address === "" ? [] : [all]);
+    if (routes.length === 0) continue;
+    const channel = kind === "slack" ? read.text("slack_channel") : "";
+    const headers = kind === "webhook" ? read.headers("webhook_extra_headers") : undefined;
+    services.push({ kind, routes, ...(channel && { channel }), ...(headers && { headers }) });
+  }
+  return services;
 }
 
 function cloudSettings(read: Values) {
@@ -108,6 +126,8 @@ function keyWarnings(yaml: YamlFile): string[] {
   return warnings;
 }
 
+const NO_WEBHOOKS = { discord_webhook_url: "", teams_webhook_url: "", webhook_url: "" };
+
 const BACKENDS: readonly BackendKind[] = ["local", "webdav", "googledrive", "dropbox", "onedrive"];
 
 interface Range {
@@ -130,7 +150,7 @@ class Values {
     this.warnings = warnings;
     const keep = { keep_last: 0, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
     const own = { local_folder: "", onedrive_authority: "common", auto_prune: false, auto_pull: false };
-    const later = { ...own, max_throttle_wait_seconds: 600, ...keep };
+    const later = { ...own, max_throttle_wait_seconds: 600, ...keep, ...NO_WEBHOOKS };
     this.defaults = { ...seedDefaults(machine), ...later } satisfies Readonly<Record<SeedKey, ConfigValue>>;
   }
 
@@ -172,6 +192,34 @@ class Values {
     if (node === undefined) return this.defaults[key] as readonly string[];
     if (node.kind !== "list") this.wrongType(key, "a list", node, `; write each entry on a line of its own after "- "`);
     return node.items.map((item) => (item.kind === "text" ? item.value : this.wrongType(key, "a list of texts", item)));
+  }
+
+  /** Undefined where the key is missing: then one address takes everything. What a route leaves out is taken from `all`. */
+  routes(key: string, all: WebhookRoute): readonly WebhookRoute[] | undefined {
+    const node = this.node(key);
+    if (node === undefined) return undefined;
+    if (node.kind !== "list") this.wrongType(key, "a list", node);
+    return node.items.map((item) => {
+      if (item.kind !== "map") this.wrongType(key, "a list of mappings with webhook_url, on and paths", item);
+      const part = new Values({ ...this.yaml, entries: item.entries }, this.file, this.machine, this.warnings);
+      const url = part.text("webhook_url").trim() || all.url;
+      if (url === "") this.fail(`a route of "${key}" has no webhook_url`, item);
+      const list = (name: string, otherwise: readonly string[]) =>
+        item.entries.has(name) ? part.texts(name) : otherwise;
+      return { url, on: list("on", all.on), paths: list("paths", all.paths) };
+    });
+  }
+
+  headers(key: string): Readonly<Record<string, string>> | undefined {
+    const node = this.node(key);
+    if (node === undefined) return undefined;
+    if (node.kind !== "map") this.wrongType(key, "a mapping of header names to texts", node);
+    const headers: Record<string, string> = {};
+    for (const [name, value] of node.entries) {
+      if (value.kind !== "text") this.wrongType(key, "a mapping of header names to texts", value);
+      headers[name] = value.value;
+    }
+    return headers;
   }
 
   bool(key: string): boolean {

@@ -1,5 +1,23 @@
 import type { BackendKind } from "../backends/types.ts";
 
+/** Which events go to one webhook. */
+export interface WebhookRoute {
+  /** A secret of its own. */
+  readonly url: string;
+  readonly on: readonly string[];
+  readonly paths: readonly string[];
+}
+
+/** One service that is told of what this machine does. */
+export interface Webhook {
+  readonly kind: "slack" | "discord" | "teams" | "webhook";
+  readonly routes: readonly WebhookRoute[];
+  /** Slack only. */
+  readonly channel?: string;
+  /** Generic webhooks only. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** One project's settings, defaults filled in, `~` expanded, types checked. Keys: reference 1.2. */
 export interface ProjectConfig {
   /** Absolute path of the YAML this came from. */
@@ -21,6 +39,8 @@ export interface ProjectConfig {
   readonly slackEnabled: boolean;
   readonly slackWebhookUrl: string;
   readonly slackChannel: string;
+  /** Those that are enabled and have an address. */
+  readonly webhooks: readonly Webhook[];
   readonly driveFolderId: string;
   readonly gcpProjectId: string;
   readonly pubsubTopicId: string;

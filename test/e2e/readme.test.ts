@@ -40,8 +40,19 @@ test("README: every command of it does what it says", async () => {
   expect(readFileSync(join(place.project, "recovered/CLAUDE.md"), "utf8")).toBe("# My project\n");
 });
 
+test("docs/notifications.md: every command of it does what it says, and its settings are read", async () => {
+  const place = await somePlace();
+  place.run(`claude-mirror init --local-folder ${join(place.home, "mirror")}`);
+  for (const line of commandsOf("docs/notifications.md")) place.run(ended(line));
+  const yaml = join(place.home, ".config/claude_mirror/my-project.yaml");
+  const [, example = ""] = /^```yaml\n([\s\S]*?)^```$/m.exec(readPage("docs/notifications.md")) ?? [];
+  const rest = readFileSync(yaml, "utf8").replace(/^slack_enabled.*\n/m, "");
+  writeFileSync(yaml, rest + example);
+  expect(place.run("claude-mirror status")).not.toContain("not known");
+});
+
 test("README: names commands, files and exit codes that exist", () => {
-  for (const page of ["README.md", "docs/webdav.md", "docs/mirrors.md"]) {
+  for (const page of ["README.md", "docs/webdav.md", "docs/mirrors.md", "docs/notifications.md"]) {
     const text = readPage(page);
     const named = [...text.matchAll(/claude-mirror ([a-z-]+)/g)].map(([, name = ""]) => name);
     const known = named.filter((name) => name in COMMANDS);

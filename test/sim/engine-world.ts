@@ -160,6 +160,7 @@ function configOf(
     parallelWorkers: workers,
     maxThrottleWaitSeconds: 10,
     maxUploadKbps: null,
+    webhooks: [],
     warnings: [],
   };
 }

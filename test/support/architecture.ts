@@ -73,6 +73,7 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
       "setup/",
       "backends/errors.ts",
       "backends/registry.ts",
+      "platform/",
       ...MODELS,
       "lib/",
     ],

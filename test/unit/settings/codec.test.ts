@@ -65,6 +65,7 @@ test("parseConfig: every default of the format", () => {
     keepYearly: 0,
     autoPrune: false,
     autoPull: false,
+    webhooks: [],
     backend: "googledrive",
     filePatterns: ["**/*.md"],
     excludePatterns: [],
