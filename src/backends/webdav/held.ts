@@ -25,7 +25,8 @@ export interface Held {
   releaseAll(): Promise<void>;
 }
 
-/** The shortest lock that is given lasts 60 s. */
+/** Such a lock is held while contents are stored: others must not wait long for a run that was killed. */
+const HELD_SECONDS = 60;
 const TRUSTED_MS = 10_000;
 
 export function createHeld(connection: DavConnection, facts: ServerFacts, clock: Clock): Held {
@@ -34,7 +35,7 @@ export function createHeld(connection: DavConnection, facts: ServerFacts, clock:
     async look(path, options) {
       if (held.has(path)) return statFile(connection, facts, path, options);
       const atMs = clock.now();
-      const lock = await takeLock(connection, path, { ...options, clock }).catch(withoutLock);
+      const lock = await takeLock(connection, path, { ...options, clock, seconds: HELD_SECONDS }).catch(withoutLock);
       if (lock === "gone") return undefined;
       if (lock === "none") return statFile(connection, facts, path, options);
       try {

@@ -26,6 +26,8 @@ export interface LockOptions extends CallOptions {
   readonly clock: Clock;
   /** The path is a folder: it is locked with all that is in it, and nobody can put anything there. */
   readonly folder?: boolean;
+  /** How long the server may keep the lock of a client that vanished; 600 when left out. */
+  readonly seconds?: number;
 }
 
 /** A lock until it is released. */
@@ -56,11 +58,12 @@ export async function withLock<T>(
 export async function takeLock(connection: DavConnection, path: RelPath, options: LockOptions): Promise<TakenLock> {
   const url = options.folder ? folderUrl(connection.root, path) : fileUrl(connection.root, path);
   const what = `lock "${path}"`;
+  const wanted = `Second-${options.seconds ?? 600}`;
   const request: DavRequest = {
     method: "LOCK",
     url,
     what,
-    headers: { Depth: options.folder ? "infinity" : "0", Timeout: "Second-600" },
+    headers: { Depth: options.folder ? "infinity" : "0", Timeout: wanted },
     body: LOCK_BODY,
     signal: options.signal,
   };
@@ -114,7 +117,8 @@ async function refresh(
     for (;;) {
       await clock.sleep(seconds * 500, signal);
       const { method, url, what } = lock;
-      await quietly(connection, { method, url, what, headers: { ...headers, Timeout: "Second-600" } });
+      const timeout = lock.headers?.["Timeout"] ?? "Second-600";
+      await quietly(connection, { method, url, what, headers: { ...headers, Timeout: timeout } });
     }
   } catch {
     // Only the signal ends the sleep.
