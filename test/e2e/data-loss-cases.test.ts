@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { OwnMachine } from "../support/own-machine.ts";
+import { type OwnMachine, ownMachine } from "../support/own-machine.ts";
 import { REMOTE_KINDS, type RemoteKind } from "../support/remote-place.ts";
 import { type Team, team } from "../support/team.ts";
+import { filesBelow } from "../support/tree.ts";
 
 /** The preload's limit ends with the first test file (Bun 1.4.5). */
 setDefaultTimeout(60_000);
@@ -33,6 +34,31 @@ function cases(kind: RemoteKind): void {
   }
 
   const DRAFTS = { "note.md": "note\n", "drafts/a.md": "a\n", "drafts/b.md": "b\n" };
+
+  test.each(["blobs", "full"])(
+    "data-loss case 1: a restore gives the snapshot's bytes and never the live ones, on a new machine too, %s format",
+    async (format) => {
+      const settings = { snapshot_format: format };
+      const first = { "note.md": "one\n", "memory/a.md": "first\n", "memory/deep/empty.md": "" };
+      const [both, anna] = await inSync(first, settings);
+      anna.write("memory/a.md", "second, longer\n");
+      anna.write("note.md", "two\n");
+      await both.ok(anna, ["push"]);
+      const names = (await both.ok(anna, ["snapshots"])).rows.map((row) => String(row["timestamp"]));
+      expect(names).toHaveLength(2);
+      const carol = await ownMachine("carol", both.place, { settings });
+      for (const machine of [anna, carol]) {
+        const output = join(machine.home, "out");
+        await both.ok(machine, ["restore", names[1] ?? "", "--output", output]);
+        const restored = Object.fromEntries(
+          filesBelow(output).map((at) => [at, readFileSync(join(output, at), "utf8")]),
+        );
+        expect(restored).toEqual(first);
+      }
+      await both.ok(carol, ["restore", names[0] ?? "", "--yes"]);
+      expect(carol.files()).toEqual({ ...first, "memory/a.md": "second, longer\n", "note.md": "two\n" });
+    },
+  );
 
   test("data-loss case 2: adding an exclude pattern never deletes, on either side", async () => {
     const [both, anna, bert] = await inSync(DRAFTS);

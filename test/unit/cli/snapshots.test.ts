@@ -110,7 +110,7 @@ describe.each(["blobs", "full"] as const)("snapshot commands, %s format", (forma
     expect((await lab.run(["snapshot-diff", first, "latest", "--unified", "nope.md"])).code).toBe(1);
   });
 
-  test("restore: --delete-extra asks, moves what the snapshot lacks to the trash, and touches nothing out of scope", async () => {
+  test("reference 5.2 row 25: restore --delete-extra asks, moves what the snapshot lacks to the trash, and touches nothing out of scope", async () => {
     const lab = await labOf(format);
     lab.write("a.md", "one\n");
     await lab.json(["push"]);

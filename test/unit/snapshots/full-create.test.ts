@@ -105,7 +105,7 @@ describe("createFull", () => {
     expect(Object.keys(folderOf(lab, FIRST))).not.toContain("a.md");
   });
 
-  test("two machines in one second get two folders, and neither has files of the other", async () => {
+  test("reference 5.2 row 23: two machines in one second get two folders, and neither has files of the other", async () => {
     const lab = labWith({ "a.md": "one" });
     const other = lab.otherMachine();
     const [mine, theirs] = await Promise.all([lab.fullSnapshot(), other.fullSnapshot({ machine: "lap" })]);
@@ -160,7 +160,7 @@ describe("createFull, broken off", () => {
     return outcome;
   }
 
-  test("at any request: it is shown as incomplete, and the repetition finishes the same folder", async () => {
+  test("reference 5.2 row 24: at any request it is shown as incomplete, and the repetition finishes the same folder", async () => {
     for (let at = 1; ; at++) {
       const lab = labWith(FILES);
       if (await brokenAt(lab, at)) break;

@@ -178,7 +178,7 @@ test("manifest cache: snapshots that are gone from the remote leave it", async (
   expect(cachedSnapshotNames(lab.stateFolder)).toEqual(["2026-11-20T17-39-59Z"]);
 });
 
-test("listSnapshots: 1,000 snapshots cost a request for each that is new, later one for the listing", async () => {
+test("reference 5.2 row 22: 1,000 snapshots cost a request for each that is new, later one for the listing", async () => {
   const lab = snapshotLab();
   const names = Array.from({ length: 1000 }, (_, at) => snapshotName(Date.UTC(2026, 0, 1) + at * 3_600_000));
   const full = names.filter((_, at) => at % 10 === 0);
