@@ -17,6 +17,7 @@ import { putAndCopyLoop } from "../test/support/put-copy-loop.ts";
 import type { TestServer } from "../test/support/server-process.ts";
 import { removeTempFolders, tempFolder } from "../test/support/temp.ts";
 import { giveToServer } from "../test/support/webdav-setup.ts";
+import { benchSnapshots } from "./bench-snapshots.ts";
 import { buildBinary } from "./build.ts";
 
 const quick = process.argv.includes("--quick");
@@ -26,7 +27,7 @@ const rounds = quick ? 1 : 3;
 interface Line {
   readonly what: string;
   readonly value: number;
-  readonly unit: "x" | "requests" | "MB" | "per file";
+  readonly unit: "x" | "requests" | "MB" | "ms" | "per file";
   readonly most: number;
   readonly detail: string;
 }
@@ -52,6 +53,7 @@ try {
   await pushes();
   await oneFile();
   await statusWork(10_000);
+  await benchSnapshots({ binary, rounds, report, alternate });
   if (large) await statusWork(100_000);
   if (large) await memory();
 } finally {

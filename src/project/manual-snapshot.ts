@@ -41,13 +41,14 @@ export async function takeSnapshot(parts: Parts, request: SnapshotRequest): Prom
   if (tag !== null) await requireFreeTag(parts, tag);
   const facts = { dryRun, format: parts.deps.config.snapshotFormat, tag, message };
   if (dryRun) {
-    const { totalFiles, notices } = await survey(parts, { cache: false });
+    const notices = await survey(parts, { cache: false });
+    const totalFiles = [...(await parts.sync.agreed())].length;
     return { ...facts, timestamp: null, totalFiles, notices };
   }
   return withProjectLock(parts, "snapshot", async () => {
     const mirrors = await openMirrorRun(parts);
     await parts.sync.recover();
-    const { notices } = await survey(parts, { cache: true });
+    const notices = await survey(parts, { cache: true });
     const made = await makeSnapshot(parts, { action: "manual", filesChanged: [], tag, message });
     const timestamp = made.snapshot?.timestamp ?? null;
     if (timestamp !== null) mirrors?.queueSnapshot(timestamp);
@@ -71,20 +72,16 @@ async function requireFreeTag(parts: Parts, tag: string): Promise<void> {
   });
 }
 
-/** How many files are agreed on, and what a person should know of those that are not. Remembers what looking found out. */
-async function survey(
-  parts: Parts,
-  { cache }: { readonly cache: boolean },
-): Promise<{ readonly totalFiles: number; readonly notices: readonly string[] }> {
+/** What a person should know of files that will not be in it. Remembers what looking found out. Throws where nothing is agreed on. */
+async function survey(parts: Parts, { cache }: { readonly cache: boolean }): Promise<readonly string[]> {
   const look = await parts.sync.look({ files: [], cache });
   const plan = await parts.sync.plan(look, { mode: { kind: "status" } });
   if (cache) parts.sync.remember(look);
   const snapshots = await parts.snapshots();
   if (cache && look.blobsMissing) snapshots.distrust("blobs");
   if (cache && look.snapshotsMissing) snapshots.distrust("full snapshots");
-  let totalFiles = 0;
-  for (const _ of await parts.sync.agreed()) totalFiles++;
-  if (totalFiles === 0) {
+  const [isAgreed] = await parts.sync.agreed();
+  if (isAgreed === undefined) {
     throw new RefusedError(
       "nothing-agreed",
       "No snapshot was made: nothing was pushed or pulled yet. Run claude-mirror sync first.",
@@ -92,5 +89,5 @@ async function survey(
   }
   const differing = plan.statuses.length;
   const told = `${differing} file(s) differ between here and the remote: the snapshot holds what both sides agreed on last. Push them to have them in the next one.`;
-  return { totalFiles, notices: differing === 0 ? look.notices : [...look.notices, told] };
+  return differing === 0 ? look.notices : [...look.notices, told];
 }

@@ -9,6 +9,7 @@ import { corpusPath, makeCorpus } from "../support/corpus.ts";
 import { localYaml, type MeasuredMachine, measuredMachine, webdavYaml } from "../support/measured-machine.ts";
 import { startNginx } from "../support/nginx.ts";
 import type { TestServer } from "../support/server-process.ts";
+import { knowPile } from "../support/snapshot-pile.ts";
 import { tempFolder } from "../support/temp.ts";
 import { giveToServer } from "../support/webdav-setup.ts";
 
@@ -135,6 +136,16 @@ describe("memory", () => {
     const { code, peakMb } = await machine.run("push");
     expect(code).toBe(0);
     expect(peakMb).toBeLessThan(300);
+  });
+
+  test("history: 200 snapshots of 10,000 files take less than 150 MB", async () => {
+    const remote = tempFolder("remote");
+    const machine = measuredMachine({ binary, remote: localYaml(remote) });
+    await succeed(machine, "push");
+    knowPile(machine, remote, { snapshots: 200, files: 10_000, changes: 20 });
+    const { code, stdout, peakMb } = await machine.run("history", corpusPath(7));
+    expect({ code, rows: stdout.match(/Z /g)?.length }).toEqual({ code: 0, rows: 200 });
+    expect(peakMb).toBeLessThan(150);
   });
 
   test("push and restore: one file of 512 MiB takes less than 200 MB each way, on a local folder and on Apache", async () => {

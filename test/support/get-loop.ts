@@ -1,0 +1,34 @@
+import * as http from "node:http";
+import type { TestServer } from "./server-process.ts";
+
+export interface GetLoopOptions {
+  /** Below the server's `/dav/`. */
+  readonly paths: readonly string[];
+  readonly user: { readonly username: string; readonly password: string };
+  readonly connections: number;
+}
+
+/** The least that a restore can be: each body is fetched and thrown away. Milliseconds. */
+export async function getLoop(server: TestServer, { paths, user, connections }: GetLoopOptions): Promise<number> {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
+  const authorization = `Basic ${Buffer.from(`${user.username}:${user.password}`).toString("base64")}`;
+  const fetchOne = (path: string) =>
+    new Promise<void>((resolve, reject) => {
+      const options = { agent, headers: { Authorization: authorization } };
+      const request = http.get(`${server.origin}/dav/${path}`, options, (answer) => {
+        answer
+          .resume()
+          .on("end", () => (answer.statusCode === 200 ? resolve() : reject(new Error(`${answer.statusCode}`))));
+      });
+      request.on("error", reject);
+    });
+  const start = performance.now();
+  let next = 0;
+  const worker = async () => {
+    for (let path = paths[next++]; path !== undefined; path = paths[next++]) await fetchOne(path);
+  };
+  await Promise.all(Array.from({ length: connections }, worker));
+  const ms = performance.now() - start;
+  agent.destroy();
+  return ms;
+}
