@@ -341,3 +341,25 @@ test("push: with the agreed version edited here, the mirror gets the agreed one 
   expect(lab.text("a.md")).toBe("one");
   expect(existsSync(join(lab.home, "state-dropbox/mirror-staging"))).toBe(false);
 });
+
+test("push: changed files cost a mirror no more requests than the primary, however many files exist", async () => {
+  const cost = async (existing: number) => {
+    const primary = faultQueue(memoryBackend());
+    const mirror = faultQueue(memoryBackend());
+    const lab = projectLab({
+      wrap: () => primary.backend,
+      mirrors: [{ name: "dropbox", remote: memoryBackend(), wrap: () => mirror.backend }],
+    });
+    for (let n = 0; n < existing; n++) lab.write(`f${n}.md`, `old ${n}`);
+    await lab.push();
+    await lab.push();
+    const before = [primary.history.length, mirror.history.length] as const;
+    for (const name of ["f0.md", "f1.md", "new.md"]) lab.write(name, `changed ${name}`);
+    await lab.push();
+    return [primary.history.slice(before[0]), mirror.history.slice(before[1])] as const;
+  };
+  const [[primary, few], [, many]] = [await cost(5), await cost(60)];
+  expect(few.length).toBeLessThanOrEqual(primary.length);
+  expect(many.length).toBe(few.length);
+  expect(few.filter((call) => call.startsWith("list "))).toEqual([]);
+});
