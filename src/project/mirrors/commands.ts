@@ -75,7 +75,7 @@ async function queueNewest(parts: Parts, open: readonly OpenMirror[]): Promise<r
   try {
     const { signal } = parts.deps;
     const newest = (await (await parts.snapshots()).list({ signal })).find(
-      ({ format, problem }) => format === "blobs" && problem === undefined,
+      ({ format, problem }) => format === parts.deps.config.snapshotFormat && problem === undefined,
     );
     if (newest === undefined) return [];
     for (const { state } of open) state.setSnapshots([...state.snapshots, newest.timestamp]);

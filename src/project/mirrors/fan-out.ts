@@ -16,7 +16,7 @@ import { keptError, mirrorOutcome } from "./outcome.ts";
 import { type Choice, chooseWork, mirrorGap, sameContent } from "./plan.ts";
 import { afterFailure } from "./reaction.ts";
 import { type SendReport, sendTo } from "./send.ts";
-import { copySnapshotTo, mirrorsSnapshots } from "./snapshots.ts";
+import { copyFullTo, copySnapshotTo, mirrorsBlobs } from "./snapshots.ts";
 import type { MirrorState } from "./state.ts";
 
 /** What mirrors are brought to. */
@@ -94,7 +94,7 @@ async function bring(parts: Parts, one: OpenMirror, work: FanOut, agreed: StateI
   settle(parts, state, { agreed, tried, report });
   await work.snapshotMade.catch(() => undefined);
   const copied =
-    trouble === null && !report.interrupted ? await copySnapshots(parts, one, work) : { made: [], trouble };
+    trouble === null && !report.interrupted ? await copySnapshots(parts, one, work, agreed) : { made: [], trouble };
   const failed = [...report.errors.keys()].flatMap((path) => state.pending.get(path) ?? []);
   const unsent = gap.unsent.filter(({ agreed: { path } }) => !tried.has(path)).length;
   const { uploaded, deleted } = report;
@@ -117,7 +117,7 @@ const MANY = 16;
 async function hooksFor(parts: Parts, mirror: Mirror, count: number) {
   const primary = await parts.snapshotHooks().catch(() => ({}) as Awaited<ReturnType<Parts["snapshotHooks"]>>);
   const held = primary.heldBySnapshot === undefined ? {} : { heldBySnapshot: primary.heldBySnapshot };
-  if (!mirrorsSnapshots(parts.deps.config)) return held;
+  if (!mirrorsBlobs(parts.deps.config)) return held;
   const snapshots = await mirror.snapshots();
   const { signal } = parts.deps;
   if (count >= MANY) await snapshots.prepareToStore({ signal });
@@ -155,22 +155,31 @@ function settle(
 
 async function copySnapshots(
   parts: Parts,
-  { mirror, state }: OpenMirror,
+  one: OpenMirror,
   work: FanOut,
+  agreed: StateIndex,
 ): Promise<{ readonly made: readonly string[]; readonly trouble: ItemError | null }> {
+  const { mirror, state } = one;
+  const isFull = parts.deps.config.snapshotFormat === "full";
   const made: string[] = [];
-  const due = state.snapshots.slice(-MOST_SNAPSHOTS);
+  // A full snapshot can only be made of what is agreed now.
+  const due = state.snapshots.slice(isFull ? -1 : -MOST_SNAPSHOTS);
+  if (isFull) state.setSnapshots(due);
   if (due.length === 0) return { made, trouble: null };
   try {
     const target = await mirror.snapshots();
     for (const timestamp of due) {
-      await copySnapshotTo(parts, target, timestamp, { few: !work.seed });
+      if (isFull) await copyFullTo(parts, one, timestamp, agreed);
+      else await copySnapshotTo(parts, target, timestamp, { few: !work.seed });
       made.push(timestamp);
     }
     return { made, trouble: null };
   } catch (error) {
     parts.deps.signal.throwIfAborted();
-    return { made, trouble: openError(error) };
+    const trouble = openError(error);
+    // What can never be made there is told once.
+    if (trouble.class === "FILE_REJECTED") state.setSnapshots(state.snapshots.filter((name) => !due.includes(name)));
+    return { made, trouble };
   } finally {
     state.setSnapshots(state.snapshots.filter((timestamp) => !made.includes(timestamp)));
   }

@@ -1,16 +1,27 @@
 import { BackendError } from "../../backends/errors.ts";
+import { snapshotTime } from "../../lib/clock.ts";
 import { forEachLimit } from "../../lib/limits.ts";
 import { joinUnder, type RelPath } from "../../lib/path.ts";
 import type { ProjectConfig } from "../../settings/model.ts";
+import type { AgreedFile } from "../../snapshots/model.ts";
 import type { SnapshotService } from "../../snapshots/service.ts";
+import type { BaseEntry } from "../../sync/model.ts";
 import type { KnownSource } from "../../sync/run-context.ts";
+import type { StateIndex } from "../../sync/state-index.ts";
+import { withAgreedBody } from "../agreed-body.ts";
 import { fileContent, withLocalCopy } from "../content.ts";
 import type { Parts } from "../parts.ts";
-import { MAX_RETRIES } from "./plan.ts";
+import type { OpenMirror } from "./fan-out.ts";
+import { MAX_RETRIES, sameContent } from "./plan.ts";
 
 /** Whether mirrors get the snapshots, too (decision 26). */
 export function mirrorsSnapshots({ snapshotOn, snapshotFormat }: ProjectConfig): boolean {
-  return snapshotFormat === "blobs" && snapshotOn !== "primary";
+  return snapshotOn === "all" || (snapshotOn === "" && snapshotFormat === "blobs");
+}
+
+/** Whether contents that go to a mirror are stored as blobs first, for the snapshot that follows. */
+export function mirrorsBlobs(config: ProjectConfig): boolean {
+  return config.snapshotFormat === "blobs" && mirrorsSnapshots(config);
 }
 
 /**
@@ -65,4 +76,58 @@ async function storeBody(
     await store(content);
     return true;
   });
+}
+
+/**
+ * Makes a full snapshot on a mirror of what is agreed, under the name that the primary's has: the mirror copies its own
+ * files, and what it lacks is sent. Throws BackendError when the snapshot is of another state by now.
+ */
+export async function copyFullTo(
+  parts: Parts,
+  { mirror, state }: OpenMirror,
+  timestamp: string,
+  agreed: StateIndex,
+): Promise<void> {
+  const { signal, config } = parts.deps;
+  const { info, files: held } = await (await parts.snapshots()).inspect(timestamp, [], { signal });
+  const entries = new Map<RelPath, BaseEntry>();
+  for (let row = 0; row < agreed.length; row++) {
+    const base = agreed.baseAt(row);
+    if (base) entries.set(base.path, base);
+  }
+  if (held.length !== entries.size || held.some(({ path }) => !entries.has(path))) {
+    throw new BackendError(`did not copy snapshot ${timestamp}: the files have changed since it was made`, {
+      class: "FILE_REJECTED",
+    });
+  }
+  const files = [...entries.values()].map((base) => asOn(state.recordOf(base.path), base));
+  const { action, filesChanged, tag, message } = info;
+  const facts = {
+    action: action === "sync" ? ("sync" as const) : ("push" as const),
+    filesChanged,
+    tag,
+    message,
+    files,
+  };
+  const target = await mirror.snapshots();
+  const atMs = snapshotTime(timestamp) ?? parts.deps.clock.now();
+  await target.createFull(
+    { ...facts, atMs, user: config.user, machine: config.machineName },
+    {
+      signal,
+      async bring(path, use) {
+        const entry = entries.get(path);
+        return entry !== undefined && withAgreedBody(parts, entry, use);
+      },
+    },
+  );
+}
+
+/** An agreed version as it is known again on a mirror. */
+function asOn(record: BaseEntry | undefined, base: BaseEntry): AgreedFile {
+  const { path, md5, sha256 } = base;
+  const content = { path, md5, ...(sha256 !== undefined && { sha256 }) };
+  if (record === undefined || !sameContent(base, record)) return { ...content, nativeHash: "", racy: true };
+  const { rev, nativeHash, racy } = record;
+  return { ...content, nativeHash, racy, ...(rev !== undefined && { rev }) };
 }

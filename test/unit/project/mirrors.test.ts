@@ -363,3 +363,66 @@ test("push: changed files cost a mirror no more requests than the primary, howev
   expect(many.length).toBe(few.length);
   expect(few.filter((call) => call.startsWith("list "))).toEqual([]);
 });
+
+test("push: snapshot_format full keeps snapshots on the primary, and with snapshot_on all mirrors get them under their names", async () => {
+  const alone = mirrorLab({ config: { snapshotFormat: "full" } });
+  alone.write("a.md", "one");
+  expect(outcome(await alone.push()).snapshots).toEqual([]);
+  const lab = mirrorLab({ config: { snapshotFormat: "full", snapshotOn: "all" } });
+  lab.write("a.md", "one");
+  lab.write("sub/b.md", "two");
+  const { snapshot, backends } = await lab.push();
+  expect(outcome({ backends })).toMatchObject({ state: "ok", snapshots: [snapshot?.timestamp] });
+  expect(lab.text(`_claude_mirror_snapshots/${snapshot?.timestamp}/sub/b.md`)).toBe("two");
+  lab.write("a.md", "changed");
+  lab.faults.fail("write", down(), { times: 1 });
+  const failed = outcome(await lab.push());
+  expect(failed).toMatchObject({ state: "pending" });
+  const healed = outcome(await lab.push());
+  expect([healed.state, failed.snapshots.length + healed.snapshots.length]).toEqual(["ok", 1]);
+  const [newest] = await lab.project().on("dropbox").snapshots();
+  expect([newest?.format, newest?.totalFiles, newest?.problem]).toEqual(["full", 2, undefined]);
+});
+
+test("push: snapshot_on primary keeps blobs off the mirror", async () => {
+  const lab = mirrorLab({ config: { snapshotOn: "primary" } });
+  lab.write("a.md", "one");
+  expect(outcome(await lab.push())).toMatchObject({ state: "ok", uploaded: ["a.md"], snapshots: [] });
+  expect([...lab.mirror.store.files.keys()]).toEqual(["a.md"]);
+});
+
+test("delete: the command reaches mirrors as well, and leaves no orphan there", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.write("b.md", "two");
+  lab.write("c.md", "three");
+  await lab.push();
+  const result = await lab.project().delete({ files: ["b.md"], dryRun: false, local: true, allow: new Set() });
+  expect(outcome(result).deleted).toEqual(["b.md"]);
+  expect(lab.text("b.md")).toBeUndefined();
+});
+
+test("push: what the Python tool left waiting on a mirror is taken up from its manifest", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.write("b.md", "two");
+  await lab.push();
+  const file = join(lab.root, ".claude_mirror_manifest.json");
+  const manifest = JSON.parse(readFileSync(file, "utf8"));
+  Object.assign(manifest["a.md"].remotes.dropbox, { state: "pending_retry", attempts: 3, last_error: "timed out" });
+  manifest["b.md"].remotes.dropbox = {
+    ...manifest["b.md"].remotes.dropbox,
+    state: "failed_perm",
+    attempts: 10,
+    synced_remote_hash: "",
+  };
+  writeFileSync(file, JSON.stringify(manifest, undefined, 2));
+  rmSync(join(lab.home, "state-dropbox"), { recursive: true });
+  expect((await lab.project().pending()).rows.map(({ path, state, attempts }) => [path, state, attempts])).toEqual([
+    ["a.md", "pending_retry", 3],
+    ["b.md", "failed_perm", 10],
+  ]);
+  expect(outcome(await lab.push()).uploaded).toEqual(["a.md"]);
+  expect(remoteRecord(lab, "a.md")).toMatchObject({ state: "ok", attempts: 0 });
+  expect(remoteRecord(lab, "b.md")).toMatchObject({ state: "failed_perm" });
+});
