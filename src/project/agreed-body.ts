@@ -14,7 +14,7 @@ export interface AgreedContent {
 
 /**
  * Hands an agreed body to `use`: the local file while it still is that version, else the live one of the remote, by way
- * of the trash folder. False when neither is.
+ * of a copy on this disk. False when neither is.
  */
 export async function withAgreedBody(
   parts: Parts,
@@ -30,9 +30,8 @@ export async function withAgreedBody(
   const backend = await parts.backend();
   const remote = await backend.stat(path, { signal });
   if (remote === undefined) return false;
-  const note = { path, reason: "copy of the remote version, on its way into a snapshot" };
   const { body } = await backend.read(path, { expect: remote.rev, signal });
-  return withLocalCopy(parts, body, note, (found) => useBody(found, content, use));
+  return withLocalCopy(parts, path, body, (found) => useBody(found, content, use));
 }
 
 async function useBody(

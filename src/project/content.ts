@@ -1,7 +1,11 @@
 import * as fs from "node:fs";
+import { dirname, join } from "node:path";
+import { faultPoint } from "../lib/fault.ts";
+import { tempPathFor, writeAll } from "../lib/fs.ts";
 import type { RelPath } from "../lib/path.ts";
+import { drain } from "../lib/streams.ts";
 import { localContent } from "../sync/local-content.ts";
-import { fileStat } from "../sync/local-file.ts";
+import { asLocalError, fileStat } from "../sync/local-file.ts";
 import type { KnownSource } from "../sync/run-context.ts";
 import type { Parts } from "./parts.ts";
 
@@ -11,17 +15,31 @@ export async function fileContent(absolute: string, path: RelPath, signal: Abort
   return (await localContent(absolute, path, { planned, onProgress: () => undefined, signal })).source;
 }
 
-/** Hands over a body as a file on this disk, which is gone afterwards. `path` and `reason` tell what it is. */
+/** Hands over a body as a file on this disk, which is gone afterwards; after a kill with the next run. */
 export async function withLocalCopy<T>(
-  { trash, deps: { signal } }: Parts,
+  { deps: { stateFolder, signal } }: Parts,
+  path: RelPath,
   body: ReadableStream<Uint8Array>,
-  note: { readonly path: RelPath; readonly reason: string },
   use: (content: KnownSource) => Promise<T>,
 ): Promise<T> {
-  const kept = await trash.putBytes(body, note, { signal });
+  const file = tempPathFor(join(stateFolder, "copy"));
+  faultPoint("copy-body");
   try {
-    return await use(await fileContent(trash.contentOf(kept), note.path, signal));
+    await writeBody(file, body, signal).catch((error) => {
+      throw asLocalError(error, `could not keep a copy of "${path}" in "${stateFolder}"`);
+    });
+    return await use(await fileContent(file, path, signal));
   } finally {
-    trash.discard(kept);
+    fs.rmSync(file, { force: true });
+  }
+}
+
+async function writeBody(file: string, body: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<void> {
+  fs.mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const fd = fs.openSync(file, "wx", 0o600);
+  try {
+    await drain(body, (chunk) => writeAll(fd, chunk), { signal });
+  } finally {
+    fs.closeSync(fd);
   }
 }

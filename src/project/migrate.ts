@@ -18,8 +18,7 @@ export async function migrateSnapshots(
   const snapshots = await parts.snapshots();
   const { signal } = parts.deps;
   const onEvent = (event: VerifyEvent): void => parts.deps.onEvent(event);
-  const withCopy: MigrateOptions["withLocalCopy"] = (path, body, use) =>
-    withLocalCopy(parts, body, { path, reason: "copy of a snapshot's file, on its way into the other format" }, use);
+  const withCopy: MigrateOptions["withLocalCopy"] = (path, body, use) => withLocalCopy(parts, path, body, use);
   return withProjectLock(parts, "migrate-snapshots", () =>
     snapshots.migrate(plan, { keepSource, signal, onEvent, withLocalCopy: withCopy }),
   );

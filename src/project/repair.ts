@@ -117,7 +117,7 @@ async function withContent<T>(parts: Parts, source: ContentSource, use: (content
       return use(await fileContent(trash.contentOf(source.entry), source.entry.path, deps.signal));
     case "remote": {
       const { body } = await source.place.backend.read(source.path, { signal: deps.signal });
-      return withLocalCopy(parts, body, { path: source.path, reason: "right bytes, on their way to a repair" }, use);
+      return withLocalCopy(parts, source.path, body, use);
     }
     case "text": {
       const bytes = new TextEncoder().encode(source.text);

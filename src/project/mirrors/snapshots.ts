@@ -72,7 +72,7 @@ async function storeBody(
   const local = await parts.sync.tools.hashLocal(path).catch(() => undefined);
   if (local?.hash.sha256 === sha256) return store(await fileContent(joinUnder(parts.root, path), path, signal));
   const { body } = await source.read(sha256, { signal });
-  await withLocalCopy(parts, body, { path, reason: "copy on its way into a mirror's snapshot" }, async (content) => {
+  await withLocalCopy(parts, path, body, async (content) => {
     await store(content);
     return true;
   });
