@@ -2,6 +2,7 @@ import type { RelPath } from "../lib/path.ts";
 import { hashSet } from "../snapshots/hash-set.ts";
 import type { Finding, Verification, VerifyEvent } from "../snapshots/model.ts";
 import { joinVerifications, tally } from "../snapshots/tally.ts";
+import { withProjectLock } from "./lock.ts";
 import { verifyMirrorFiles } from "./mirrors/verify-files.ts";
 import type { Repair, VerifyResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
@@ -18,45 +19,80 @@ import { verifyFiles } from "./verify-files.ts";
 export async function verifyProject(parts: Parts, request: VerifyRequest): Promise<VerifyResult> {
   const checkedAtMs = parts.deps.clock.now();
   const { places, closed } = await openPlaces(parts, request.backend);
-  const seen: SeenContents = new Map();
-  const done: Verification[] = closed.map(({ name, error }) => notOpened(name, error));
-  if (request.snapshots) {
-    const agreed = await agreedContents(parts);
-    const wanted = new Set<string>();
-    for (const { name, snapshots } of places) {
-      const verification = await snapshots.verify({
-        place: name,
-        signal: parts.deps.signal,
-        isKnown: (sha256) => agreed.has(sha256),
-        onEvent: (event) => tell(parts, event),
-        onContent: (sha256, file) => seen.set(sha256, { place: name, path: file.path }),
-      });
-      for (const { sha256 } of verification.findings) if (sha256 !== undefined) wanted.add(sha256);
-      for (const sha256 of seen.keys()) if (!wanted.has(sha256)) seen.delete(sha256);
-      done.push(verification);
-    }
-  }
-  if (request.files) for (const place of places) done.push(await verifyLive(parts, place));
+  const checking: Checking = {
+    parts,
+    request,
+    agreed: await agreedContents(parts),
+    seen: new Map(),
+    wanted: new Set(),
+  };
+  const done: Verification[] = [];
+  for (const place of places) done.push(await verifyPlace(checking, place));
+  for (const { name, error } of closed) done.push(outOfReach(name, error));
   const found = joinVerifications(done);
   const damages = found.findings.filter(isDamage);
   if (request.repair === undefined) return { ...found, checkedAtMs, left: damages, dryRun: false };
   const dryRun = request.repair === "plan";
-  const finder = contentFinder(parts, { places: (await openPlaces(parts)).places, seen });
+  const finder = contentFinder(parts, { places: (await openPlaces(parts)).places, seen: checking.seen });
   const repairs = await repairAll(parts, damages, { finder, dryRun });
   const healed = new Set(repairs.filter(isHealed).map(({ finding }) => finding));
   return { ...found, checkedAtMs, repairs, left: damages.filter((finding) => !healed.has(finding)), dryRun };
 }
 
-/** A remote that nothing could be read of. */
-function notOpened(name: string, error: unknown): Verification {
-  const counts = tally(name, "files");
-  counts.failed("" as RelPath, error);
-  return counts.result();
+interface Checking {
+  readonly parts: Parts;
+  readonly request: VerifyRequest;
+  /** Digests that our records name. */
+  readonly agreed: { has(sha256: string): boolean };
+  /** Where contents that are wanted were met. */
+  readonly seen: SeenContents;
+  /** Digests of what is damaged. */
+  readonly wanted: Set<string>;
 }
 
-async function verifyLive(parts: Parts, place: Place): Promise<Verification> {
+/** A mirror that breaks off is told and keeps nobody else from being verified. */
+async function verifyPlace(checking: Checking, place: Place): Promise<Verification> {
+  const { parts, request } = checking;
+  const done: Verification[] = [];
+  try {
+    if (request.snapshots) done.push(await verifyKept(checking, place));
+    if (request.files) done.push(await verifyLive(parts, request, place));
+  } catch (error) {
+    parts.deps.signal.throwIfAborted();
+    if (place.mirror === undefined) throw error;
+    done.push(outOfReach(place.name, error));
+  }
+  return joinVerifications(done);
+}
+
+async function verifyKept({ parts, agreed, seen, wanted }: Checking, place: Place): Promise<Verification> {
+  const { name, snapshots } = place;
+  const verification = await snapshots.verify({
+    place: name,
+    signal: parts.deps.signal,
+    isKnown: (sha256) => agreed.has(sha256),
+    onEvent: (event) => tell(parts, event),
+    onContent: (sha256, file) => seen.set(sha256, { place: name, path: file.path }),
+  });
+  for (const { sha256 } of verification.findings) if (sha256 !== undefined) wanted.add(sha256);
+  for (const sha256 of seen.keys()) if (!wanted.has(sha256)) seen.delete(sha256);
+  return verification;
+}
+
+async function verifyLive(parts: Parts, { repair }: VerifyRequest, place: Place): Promise<Verification> {
   if (place.mirror !== undefined) return verifyMirrorFiles(parts, place, place.mirror);
-  return verifyFiles(parts, place, await parts.sync.look({ files: [], cache: false }));
+  const { moved, ...found } = await verifyFiles(parts, place, await parts.sync.look({ files: [], cache: false }));
+  // As a repair that was killed before it could note the new version leaves them.
+  if (repair === "do" && moved.length > 0)
+    await withProjectLock(parts, "verify", () => parts.sync.recordVersions(moved));
+  return found;
+}
+
+/** A remote of which nothing, or no more, can be read. */
+function outOfReach(name: string, error: unknown): Verification {
+  const counts = tally(name, "files");
+  counts.found({ kind: "failed", path: "" as RelPath, detail: error instanceof Error ? error.message : String(error) });
+  return counts.result();
 }
 
 /** Something is lost or wrong, as opposed to changed, unknown or out of reach. */

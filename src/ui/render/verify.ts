@@ -54,8 +54,9 @@ function countCell(kind: FindingKind, count: number, style: Style) {
 
 function findingLines(finding: Finding, { several, style }: { readonly several: boolean; readonly style: Style }) {
   const paint = finding.kind === "corrupted" || finding.kind === "missing" ? style.red : style.yellow;
-  const where = several ? `${finding.place}: ` : "";
-  const line = `  ${paint(finding.kind === "failed" ? "not read" : finding.kind)} ${where}${printable(finding.path)}: ${printable(finding.detail)}`;
+  const what = [...(several || finding.path === "" ? [finding.place] : []), finding.path, finding.detail];
+  const told = what.filter((part) => part !== "").map(printable);
+  const line = `  ${paint(finding.kind === "failed" ? "not read" : finding.kind)} ${told.join(": ")}`;
   const needed = neededText(finding);
   return needed === undefined ? [line] : [line, style.dim(`    ${needed}`)];
 }

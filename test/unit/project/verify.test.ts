@@ -1,12 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { BackendError } from "../../../src/backends/errors.ts";
 import { blobPath } from "../../../src/backends/layout.ts";
+import { aroundVerbs } from "../../../src/backends/wrap/verbs.ts";
 import { relPath } from "../../../src/lib/path.ts";
 import type { VerifyResult } from "../../../src/project/model.ts";
 import { manifestPath } from "../../../src/snapshots/list.ts";
 import { faultQueue } from "../../support/fault-queue.ts";
-import { type ProjectLab, projectLab } from "../../support/project-lab.ts";
+import { type MemoryBackend, memoryBackend } from "../../support/memory-backend.ts";
+import { type LabMirror, type ProjectLab, projectLab } from "../../support/project-lab.ts";
 import { sha256 } from "../../support/snapshot-lab.ts";
 
 const ALL = { files: true, snapshots: true };
@@ -230,5 +233,53 @@ describe("verify --repair", () => {
     writeFileSync(file, "fi?st b");
     utimesSync(file, time, time);
     expect(repairs(await repair(lab))).toEqual([`none ${FIRST_B}`]);
+  });
+});
+
+describe("verify: mirrors", () => {
+  async function withMirror(wrap?: LabMirror["wrap"]): Promise<ProjectLab & { readonly mirror: MemoryBackend }> {
+    const mirror = memoryBackend();
+    const lab = await pushed({ mirrors: [{ name: "second", remote: mirror, ...(wrap && { wrap }) }] });
+    return { ...lab, mirror };
+  }
+
+  test("verify: every remote is checked, and each heals the other", async () => {
+    const lab = await withMirror();
+    const { phases, findings } = await verify(lab);
+    expect(findings).toEqual([]);
+    expect(new Set(phases.map(({ place }) => place))).toEqual(new Set(["primary", "second"]));
+    const whole = [lab.remote.store.tree(), lab.mirror.store.tree()];
+    lab.remote.store.delete(relPath(FIRST_A as string));
+    lab.mirror.store.delete(relPath(FIRST_B as string));
+    lab.mirror.store.delete(relPath("b.md"));
+    lab.mirror.store.put(relPath(SECOND_A as string), "damaged");
+    lab.write("b.md", "edited here");
+    lab.write("a.md", "edited, too");
+    const result = await repair(lab);
+    expect(result.left).toEqual([]);
+    expect(repairs(result)).toContain(`repaired ${FIRST_A} "${FIRST_A}" on second`);
+    expect([lab.remote.store.tree(), lab.mirror.store.tree()]).toEqual(whole);
+    const manifest = theManifest(lab);
+    lab.put(manifest, "torn");
+    rmSync(lab.stateFolder, { recursive: true });
+    expect(repairs(await repair(lab))).toEqual([`repaired ${manifest} second`]);
+    expect(lab.remote.store.tree()).toEqual(whole[0] as never);
+  });
+
+  test("verify: a mirror that is signed out, gone or breaks off is told and keeps the primary from nothing", async () => {
+    for (const kind of ["AUTH", "TRANSIENT"] as const) {
+      let broken = false;
+      const lab = await withMirror((backend) =>
+        aroundVerbs(backend, async (_, act) => {
+          if (broken) throw new BackendError("cannot use the mirror: it is away", { class: kind });
+          return act();
+        }),
+      );
+      broken = true;
+      lab.remote.store.delete(relPath(FIRST_B as string));
+      const result = await repair(lab);
+      expect(told(result)).toEqual([`missing blobs ${FIRST_B}`, "failed files "]);
+      expect(repairs(result)).toEqual([`repaired ${FIRST_B} "b.md" in the project`]);
+    }
   });
 });
