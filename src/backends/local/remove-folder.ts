@@ -4,6 +4,7 @@ import { faultPoint } from "../../lib/fault.ts";
 import { joinUnder, type RelPath } from "../../lib/path.ts";
 import type { CallOptions } from "../types.ts";
 import { attempting, codeOf, rejected } from "./errors.ts";
+import { mayBeLeftover, removeLeftover } from "./leftovers.ts";
 import { attemptOn, findAny, type LocalRoot, syncFolder, unlessMissing } from "./root.ts";
 
 /** The contract's `removeFolder`. The file system itself refuses to remove a folder with something in it. */
@@ -20,11 +21,13 @@ export async function removeFolderLocal(root: LocalRoot, path: RelPath, { signal
   });
 }
 
-/** Removes the folders from the innermost outwards; false when one of them holds anything else. */
+/** Removes the folders from the innermost outwards, with what killed runs left there; false when one holds anything else. */
 async function removeEmpty(folder: string, signal: AbortSignal | undefined): Promise<boolean> {
   signal?.throwIfAborted();
   for (const entry of (await unlessMissing(readdir(folder, { withFileTypes: true }))) ?? []) {
-    if (!entry.isDirectory() || !(await removeEmpty(join(folder, entry.name), signal))) return false;
+    const path = join(folder, entry.name);
+    if (entry.isDirectory() ? !(await removeEmpty(path, signal)) : !mayBeLeftover(entry.name)) return false;
+    if (!entry.isDirectory()) await removeLeftover(path);
   }
   faultPoint("local-rmdir");
   try {

@@ -1,8 +1,8 @@
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, link, open, readdir, rename, rm, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { faultPoint } from "../../lib/fault.ts";
-import { isAbandonedTemp, tempPathFor } from "../../lib/fs.ts";
+import { tempPathFor } from "../../lib/fs.ts";
 import { type Hasher, hasher } from "../../lib/hash.ts";
 import { claimPart, LARGE_TRANSFER, type PartName, releasePart } from "../../lib/part-file.ts";
 import { joinUnder, type RelPath } from "../../lib/path.ts";
@@ -10,7 +10,8 @@ import { drain } from "../../lib/streams.ts";
 import { BackendError, LocalFileError, StaleError } from "../errors.ts";
 import type { Expect, Source, WriteOptions, Written } from "../types.ts";
 import { type Attempt, attempting, codeOf, localError, rejected, subject } from "./errors.ts";
-import { isLockName, takeOverStale, withPathLock } from "./lock.ts";
+import { mayBeLeftover, removeLeftover } from "./leftovers.ts";
+import { withPathLock } from "./lock.ts";
 import { attemptOn, describe, findAny, type LocalRoot, lookAt, makeFolders, syncFolder } from "./root.ts";
 import { dateFile, revOf } from "./version.ts";
 
@@ -267,10 +268,7 @@ async function removeLeftovers(root: LocalRoot, folder: string): Promise<void> {
   if (!root.tidied.has(folder)) {
     root.tidied.add(folder);
     const names = await readdir(folder).catch((): string[] => []);
-    files.push(...names.filter((name) => isAbandonedTemp(name) || isLockName(name)).map((name) => join(folder, name)));
+    files.push(...names.filter(mayBeLeftover).map((name) => join(folder, name)));
   }
-  for (const file of files) {
-    const removing = isLockName(basename(file)) ? takeOverStale(file) : rm(file, { force: true });
-    await removing.catch(() => undefined);
-  }
+  for (const file of files) await removeLeftover(file);
 }

@@ -386,6 +386,20 @@ describe("withPathLock", () => {
     expect(await textAt(backend, A)).toBe("new");
   });
 
+  test("removeFolder: the lock of a process that was killed there goes with the folder, that of a living one keeps it", async () => {
+    const { folder, backend } = await setup({ clock: quickClock() });
+    await backend.write(A, sourceOf("old"), { expect: "absent" });
+    await backend.remove(A, { expect: "any" });
+    const lock = lockFile(join(folder, A), true);
+    const docs = relPath("docs");
+    fs.mkdirSync(join(folder, docs), { recursive: true });
+    fs.writeFileSync(lock, JSON.stringify(ownIdentity()));
+    await expect(backend.removeFolder?.(docs)).rejects.toMatchObject({ class: "FILE_REJECTED" });
+    fs.writeFileSync(lock, JSON.stringify({ ...ownIdentity(), pid: await endedPid() }));
+    await backend.removeFolder?.(docs);
+    expect(names(folder)).toEqual([]);
+  });
+
   test("a live lock is waited for, and in the end the call fails for a passing reason and changes nothing", async () => {
     const clock = quickClock();
     const { folder, backend } = await setup({ clock });
