@@ -22,8 +22,8 @@ const LONGEST_PUSH = 8 * HOUR;
 /** How the machines behave; a planted bug replaces a part. */
 export interface Habits {
   readonly graceMs: number;
-  /** Stands between a machine and its remote. */
-  readonly wrap: (backend: Backend) => Backend;
+  /** Stands between a machine and its remote; `isCollecting` tells whether the machine carries a plan of gc out. */
+  readonly wrap: (backend: Backend, isCollecting: () => boolean) => Backend;
   readonly storeAgain: (service: SnapshotService, content: string) => Promise<void>;
 }
 
@@ -47,6 +47,8 @@ interface RaceOptions {
 export interface RaceResult {
   /** Snapshots on the remote that lack a body, when every push was done or taken up again. */
   readonly broken: readonly string[];
+  /** Snapshots that were whole while nobody collected, and then lost a body, if only for a moment. */
+  readonly robbed: readonly string[];
   readonly pushes: number;
   readonly kills: number;
   readonly collected: number;
@@ -63,9 +65,32 @@ export async function snapshotRace(options: RaceOptions): Promise<RaceResult> {
   const counts = { pushes: 0, kills: 0, collected: 0, forgotten: 0 };
   const world: World = { ...options, clock, store, counts, gates: [] };
   const machines = ["desk", "sofa"].map((name) => machine(world, name));
-  await turns(world);
+  const watch = watchSnapshots(world);
+  await turns(world, watch.look);
   await Promise.all(machines);
-  return { ...counts, broken: brokenSnapshots(store) };
+  return { ...counts, broken: brokenSnapshots(store), robbed: watch.robbed() };
+}
+
+/** A snapshot that is whole at a moment at which nobody carries out a plan of gc stays whole until it is forgotten. */
+function watchSnapshots({ store, gates }: World) {
+  const whole = new Map<string, string>();
+  const robbed = new Set<string>();
+  return {
+    look(): void {
+      const tree = store.tree();
+      const broken = new Set(brokenSnapshots(store));
+      const isCalm = gates.every((gate) => !gate.collecting);
+      for (const [path, text] of whole) {
+        if (tree[path] !== text) whole.delete(path);
+        else if (broken.has(path)) robbed.add(path);
+      }
+      if (!isCalm) return;
+      for (const [path, text] of Object.entries(tree)) {
+        if (path.endsWith(".json") && !broken.has(path)) whole.set(path, text);
+      }
+    },
+    robbed: () => [...robbed],
+  };
 }
 
 interface World extends RaceOptions {
@@ -86,13 +111,16 @@ interface Gate {
   pushing: number | undefined;
   /** False while it must get to its end. */
   mortal: boolean;
+  /** While it carries a plan of gc out. */
+  collecting: boolean;
 }
 
 /** One request at a time, of a machine chosen at random; time passes in between. */
-async function turns({ gates, random, clock, counts }: World): Promise<void> {
+async function turns({ gates, random, clock, counts }: World, look: () => void): Promise<void> {
   let last: Gate | undefined;
   for (;;) {
     await Promise.all(gates.map((gate) => gate.idle.promise));
+    look();
     const ready = gates.filter((gate) => gate.waiting);
     if (ready.length === 0) return;
     const late = gates.filter(({ pushing }) => pushing !== undefined && clock.ms - pushing > LONGEST_PUSH);
@@ -121,6 +149,7 @@ async function machine(world: World, name: string): Promise<void> {
     dead: false,
     pushing: undefined,
     mortal: true,
+    collecting: false,
   };
   world.gates.push(gate);
   const turn = (): Promise<void> => {
@@ -129,7 +158,11 @@ async function machine(world: World, name: string): Promise<void> {
     gate.idle.resolve();
     return gate.waiting.promise;
   };
-  const backend = habits.wrap(aroundVerbs(memoryBackend({ store }), (_, act) => turn().then(act)));
+  const isCollecting = () => gate.collecting;
+  const backend = habits.wrap(
+    aroundVerbs(memoryBackend({ store }), (_, act) => turn().then(act)),
+    isCollecting,
+  );
   const open = () => openSnapshots({ backend, clock, stateFolder: join(world.folder, name), workers: 1 });
   let service = open();
   let due: NewSnapshot | undefined;
@@ -148,7 +181,7 @@ async function machine(world: World, name: string): Promise<void> {
       const deed = random.pick(["push", "push", "forget", "forget", "gc", "gc"]);
       if (deed === "push") due = newSnapshot(world, name);
       else if (deed === "forget") await forget(world, service);
-      else await collect(world, service);
+      else await collect(world, service, { gate, turn });
     } catch (error) {
       if (error instanceof RefusedError) continue;
       if (!(error instanceof Killed)) throw error;
@@ -183,9 +216,21 @@ async function forget({ random, counts }: World, service: SnapshotService): Prom
   counts.forgotten += (await service.forget(plan)).length;
 }
 
-async function collect({ habits, counts }: World, service: SnapshotService): Promise<void> {
+interface Collector {
+  readonly gate: Gate;
+  readonly turn: () => Promise<void>;
+}
+
+async function collect({ habits, counts }: World, service: SnapshotService, { gate, turn }: Collector): Promise<void> {
   const plan = await service.planGc({ graceMs: habits.graceMs });
-  counts.collected += (await service.gc(plan)).deleted.length;
+  // The person reads the plan and types YES.
+  await turn();
+  gate.collecting = true;
+  try {
+    counts.collected += (await service.gc(plan)).deleted.length;
+  } finally {
+    gate.collecting = false;
+  }
 }
 
 function brokenSnapshots(store: MemoryStore): readonly string[] {
