@@ -181,6 +181,22 @@ describe("prune", () => {
     expect(lab.snapshots()).toHaveLength(2);
   });
 
+  test("data-loss case 12: a snapshot whose manifest cannot be read is no untagged one, for prune, for auto_prune and for gc", async () => {
+    const lab = await labOfThree();
+    const [first = ""] = lab.snapshots();
+    const manifest = join(lab.mirror, "_claude_mirror_snapshots", `${first}.json`);
+    writeFileSync(manifest, "{ torn");
+    appendFileSync(lab.configFile, "auto_prune: true\nkeep_last: 1\n");
+    writeFileSync(join(lab.project, "a.md"), "four");
+    await lab.json(["push"]);
+    await lab.json(["prune", "--from-config", "--delete", "--yes"]);
+    expect(lab.snapshots()).toContain(first);
+    expect(lab.snapshots()).toHaveLength(2);
+    const blobs = lab.blobs();
+    expect((await lab.run(["gc", "--delete", "--yes", "--grace", "0"], lab.later(3))).code).toBe(5);
+    expect(lab.blobs()).toEqual(blobs);
+  });
+
   test("prune: auto_prune without rules says so and lets the run succeed", async () => {
     const lab = await labOfThree();
     appendFileSync(lab.configFile, "auto_prune: true\n");
