@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { startApache } from "../support/apache.ts";
 import { broken, differences, ending } from "../support/crash-check.ts";
@@ -7,6 +7,7 @@ import { crashAt, everyPoint, type Rehearsed, rehearse } from "../support/crash-
 import {
   type CrashScenario,
   FULL_PUSH,
+  inPlace,
   KEEP_BOTH,
   PULL,
   PUSH,
@@ -234,12 +235,4 @@ function lose(remote: string, content: string): void {
   rmSync(join(remote, "old.md"));
   const name = new Bun.CryptoHasher("sha256").update(content).digest("hex");
   rmSync(join(remote, `_claude_mirror_blobs/${name.slice(0, 2)}/${name}`));
-}
-
-/** Other bytes of the same length and time. */
-function inPlace(remote: string, path: string): void {
-  const file = join(remote, path);
-  const { atimeMs, mtimeMs, size } = statSync(file);
-  writeFileSync(file, "x".repeat(size));
-  utimesSync(file, atimeMs / 1000, (Math.floor(mtimeMs) + 0.5) / 1000);
 }

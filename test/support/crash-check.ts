@@ -6,6 +6,7 @@ import { digest, filesBelow, userFiles } from "./tree.ts";
 
 const BLOBS = "_claude_mirror_blobs";
 const SNAPSHOTS = "_claude_mirror_snapshots";
+const MARKER = "_snapshot_meta.json";
 const LOG = "_claude_mirror_logs/_sync_log.json";
 
 /** The user's files on both sides: path to content. */
@@ -166,7 +167,7 @@ function brokenSnapshots(remote: string): string[] {
   }
 }
 
-/** Reads every snapshot and every content it names; throws for one that could not be restored. */
+/** Reads every snapshot and every content it names, as a restore would; throws for one that could not be restored. */
 function snapshotsOf(remote: string): object[] {
   const held = new Set<string>();
   for (const path of blobsOf(remote)) {
@@ -176,24 +177,57 @@ function snapshotsOf(remote: string): object[] {
   }
   const folder = join(remote, SNAPSHOTS);
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => !isTemp(name)) : [];
-  return names.sort().flatMap((name) => {
-    if (!name.endsWith(".json")) return fullSnapshotOf(join(folder, name));
-    const { action, files_changed, files } = JSON.parse(readFileSync(join(folder, name), "utf8"));
+  const timestamps = new Set(names.map((name) => name.replace(/\.json$/, "")));
+  return [...timestamps].sort().flatMap((timestamp) => {
+    if (!names.includes(`${timestamp}.json`)) return fullSnapshotOf(join(folder, timestamp));
+    const { action, files_changed, files } = JSON.parse(readFileSync(join(folder, `${timestamp}.json`), "utf8"));
     const missing = Object.entries<string>(files).filter(([, content]) => !held.has(content));
-    if (missing.length > 0) throw new Error(`snapshot ${name} lacks the contents of ${missing.map(([path]) => path)}`);
-    return { action, files_changed, files };
+    if (missing.length > 0) {
+      throw new Error(`snapshot ${timestamp} lacks the contents of ${missing.map(([path]) => path)}`);
+    }
+    return [{ action, files_changed, files }];
   });
 }
 
 /** Nothing for one without its marker and for a claim: nobody trusts them. */
 function fullSnapshotOf(folder: string): object[] {
-  const marker = join(folder, "_snapshot_meta.json");
+  const marker = join(folder, MARKER);
   if (!existsSync(marker)) return [];
   const { action, files_changed, total_files } = JSON.parse(readFileSync(marker, "utf8"));
-  const paths = filesBelow(folder).filter((path) => path !== "_snapshot_meta.json" && !isTemp(path));
+  const paths = filesBelow(folder).filter((path) => path !== MARKER && !isTemp(path));
   if (paths.length !== total_files) throw new Error(`${folder} holds ${paths.length} of ${total_files} files`);
   const files = Object.fromEntries(paths.sort().map((path) => [path, digest(readFileSync(join(folder, path)))]));
   return [{ action, files_changed, files }];
+}
+
+/** Where the snapshots are not these, with exactly these files. */
+export function changedSnapshots(world: World, wanted: readonly object[]): string[] {
+  const found = JSON.stringify(snapshotsOf(world.remote));
+  return found === JSON.stringify(wanted) ? [] : [`the snapshots are ${found}`];
+}
+
+/** Every file of the remote to the digest of its content. */
+export type Store = Readonly<Record<string, string>>;
+
+export function storeOf({ remote }: World): Store {
+  const paths = filesBelow(remote).filter((path) => !isTemp(path));
+  return Object.fromEntries(paths.map((path) => [path, digest(readFileSync(join(remote, path)))]));
+}
+
+/** Files that hold neither their old nor their new content, and old contents that are nowhere any more. */
+export function brokenStore(world: World, before: Store, after: Store): string[] {
+  const now = storeOf(world);
+  const kept = new Set(Object.values(now));
+  for (const path of filesBelow(world.trash)) kept.add(digest(readFileSync(join(world.trash, path))));
+  const mixed = [...new Set([...Object.keys(now), ...Object.keys(before)])].filter(
+    (path) => now[path] !== before[path] && now[path] !== after[path],
+  );
+  return [
+    ...mixed.map((path) => `remote ${path} holds neither the old nor the new content`),
+    ...Object.keys(before)
+      .filter((path) => !kept.has(before[path] as string))
+      .map((path) => `what ${path} held is nowhere any more`),
+  ];
 }
 
 function unfinishedLog(remote: string): string[] {

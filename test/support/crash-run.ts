@@ -1,7 +1,19 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { forEachLimit } from "../../src/lib/limits.ts";
-import { broken, differences, type Ending, ending, leftoversOf, type Sides, sides } from "./crash-check.ts";
+import {
+  broken,
+  brokenStore,
+  changedSnapshots,
+  differences,
+  type Ending,
+  ending,
+  leftoversOf,
+  type Sides,
+  type Store,
+  sides,
+  storeOf,
+} from "./crash-check.ts";
 import type { CrashScenario } from "./crash-scenarios.ts";
 import { put, type World, type WorldOptions } from "./crash-world.ts";
 import { fingerprint } from "./tree.ts";
@@ -12,6 +24,8 @@ export interface Rehearsed {
   readonly prepared: World;
   readonly before: Sides;
   readonly wanted: Ending;
+  readonly storeBefore: Store;
+  readonly storeAfter: Store;
   /** Names of the points that the undisturbed run passes, in order. */
   readonly points: readonly string[];
 }
@@ -29,9 +43,10 @@ export async function rehearse(scenario: CrashScenario, options: WorldOptions = 
   if (code !== 0) throw new Error(`${scenario.name} exits ${code} undisturbed: ${told}`);
   const wanted = await ending(world);
   if (wanted.leftovers.length > 0) throw new Error(`${scenario.name} leaves ${wanted.leftovers.join(", ")}`);
+  const [storeBefore, storeAfter] = [storeOf(prepared), storeOf(world)];
   const before = sides(prepared);
   world.remove();
-  return { scenario, prepared, before, wanted, points };
+  return { scenario, prepared, before, wanted, storeBefore, storeAfter, points };
 }
 
 /** Runs the program to its end and answers the names of the points that it passed. */
@@ -70,7 +85,6 @@ export async function crashAt(rehearsed: Rehearsed, cases: Iterable<readonly num
     const world = rehearsed.prepared.copy();
     const isSample = index % SAMPLED === 0;
     const found = await crashOnce(rehearsed, world, { kills, isSample });
-    if (isSample && found.length === 0) found.push(...(await idle(rehearsed, world)));
     const label = `${kills.join(", ")} (${rehearsed.points[(kills[0] ?? 0) - 1] ?? "later"})`;
     complaints.push(...found.map((line) => `${label}: ${line}`));
     world.remove();
@@ -85,22 +99,32 @@ interface Case {
 }
 
 async function crashOnce(rehearsed: Rehearsed, world: World, { kills, isSample }: Case): Promise<string[]> {
-  const { scenario, before, wanted, points } = rehearsed;
+  const { scenario, wanted, points } = rehearsed;
   const found: string[] = [];
   for (const [run, number] of kills.entries()) {
     const { killed, code, stderr } = await world.run(scenario.words(world), { CLAUDE_MIRROR_FAULT_AT: String(number) });
     const mayEnd = run > 0 || number > points.length - SLACK;
     if (!killed && !(code === 0 && mayEnd)) found.push(`run ${run + 1} exits ${code} before that point: ${stderr}`);
-    found.push(...broken(world, before, wanted));
+    found.push(...brokenNow(rehearsed, world));
     const seen = isSample ? await shown(world) : [];
     if (seen.length > 0) found.push(`status shows ${seen.join(", ")}`);
   }
   const next = await world.run(scenario.words(world));
   if (next.code !== 0) return [...found, `the next run exits ${next.code}: ${next.stdout}${next.stderr}`];
   const { leftovers, ...end } = await ending(world);
-  found.push(...differences({ ...end, leftovers: leftovers.filter((path) => !isRemote(path)) }, wanted));
-  if (leftovers.some(isRemote)) found.push(...(await stillLeft(world)));
+  const mayStay = scenario.locksForWork ? leftovers : leftovers.filter(isRemote);
+  found.push(...differences({ ...end, leftovers: leftovers.filter((path) => !mayStay.includes(path)) }, wanted));
+  if (isSample && found.length === 0) found.push(...(await idle(rehearsed, world)));
+  if (mayStay.length > 0) found.push(...(await stillLeft(world)));
   return found;
+}
+
+function brokenNow({ scenario, before, wanted, storeBefore, storeAfter }: Rehearsed, world: World): string[] {
+  if (scenario.damaged) return brokenStore(world, storeBefore, storeAfter);
+  return [
+    ...broken(world, before, wanted),
+    ...(scenario.keepsSnapshots ? changedSnapshots(world, wanted.snapshots) : []),
+  ];
 }
 
 /** Unfinished files that a look at both sides takes for files; asked only where there are any. */
@@ -114,11 +138,12 @@ function isRemote(leftover: string): boolean {
   return leftover.startsWith("remote ");
 }
 
-/** What a killed run left on the remote where the next one had nothing to write goes with the next change there. */
+/** What a killed run left where the next one had nothing to write goes with the next change there. */
 async function stillLeft(world: World): Promise<string[]> {
   put(world.project, "later.md", "later\n");
   const { code, stderr } = await world.run(["push"]);
-  const left = leftoversOf(world);
+  // A lock where a collected content was is taken over by whoever stores one there again.
+  const left = leftoversOf(world).filter((path) => !/^remote _claude_mirror_blobs\/.*_lock_/.test(path));
   return code === 0 && left.length === 0 ? [] : [`a later push (exit ${code}) leaves ${left.join(", ")}${stderr}`];
 }
 

@@ -1,6 +1,7 @@
-import { readdirSync, renameSync, rmSync } from "node:fs";
+import { readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { newWorld, put, type World, type WorldOptions } from "./crash-world.ts";
+import { digest } from "./tree.ts";
 
 /** One command in a prepared world. */
 export interface CrashScenario {
@@ -9,6 +10,12 @@ export interface CrashScenario {
   prepare(options: WorldOptions): Promise<World>;
   /** What is typed in a copy of that world. */
   words(world: World): readonly string[];
+  /** The snapshots stay exactly what they are, at every instant. */
+  readonly keepsSnapshots?: true;
+  /** Takes the lock only when there is something to do: what a killed one left goes with the next run that does. */
+  readonly locksForWork?: true;
+  /** The world is damaged before: then only what was good must stay so. */
+  readonly damaged?: true;
 }
 
 const BIG = Buffer.alloc(1_300_000, "all work and no play\n");
@@ -126,3 +133,101 @@ export const SMALL_PUSH: CrashScenario = {
   },
   words: () => ["push"],
 };
+
+/** Snapshots of both formats, oldest first: two full ones, two blobs ones. */
+async function withSnapshots(options: WorldOptions, formats: "blobs" | "full" | "both"): Promise<World> {
+  const world = await pushed(options, ["notes.md", "sub/keep.md"]);
+  const push = async (text: string): Promise<void> => {
+    put(world.project, "notes.md", text);
+    await succeed(world, ["push"]);
+  };
+  await push("second\n");
+  if (formats !== "blobs") await succeed(world, ["migrate-snapshots", "--to", "full", "--no-update-config"]);
+  if (formats !== "both") return world;
+  await push("third\n");
+  await push("fourth\n");
+  return world;
+}
+
+export const FORGET: CrashScenario = {
+  name: "forget",
+  prepare: (options) => withSnapshots(options, "both"),
+  words: () => ["forget", "--keep-last", "1", "--delete", "--yes"],
+  locksForWork: true,
+};
+
+export const PRUNE: CrashScenario = {
+  name: "prune",
+  prepare: (options) => withSnapshots(options, "full"),
+  words: () => ["prune", "--keep-last", "1", "--delete", "--yes"],
+  locksForWork: true,
+};
+
+/** Contents that only forgotten snapshots named. */
+export const GC: CrashScenario = {
+  name: "gc",
+  async prepare(options) {
+    const world = await withSnapshots(options, "both");
+    await succeed(world, ["forget", "--keep-last", "1", "--delete", "--yes"]);
+    return world;
+  },
+  words: () => ["gc", "--grace", "0", "--delete", "--yes"],
+  keepsSnapshots: true,
+  locksForWork: true,
+};
+
+export const TO_BLOBS: CrashScenario = {
+  name: "migrate-snapshots --to blobs",
+  async prepare(options) {
+    const world = await withSnapshots(options, "full");
+    await succeed(world, ["prune", "--keep-last", "2", "--delete", "--yes"]);
+    // Nothing is stored, so that every content has to come from the folders.
+    rmSync(join(world.remote, "_claude_mirror_blobs"), { recursive: true });
+    rmSync(join(world.state, "snapshots"), { recursive: true });
+    return world;
+  },
+  words: () => ["migrate-snapshots", "--to", "blobs"],
+  keepsSnapshots: true,
+  locksForWork: true,
+};
+
+export const TO_FULL: CrashScenario = {
+  name: "migrate-snapshots --to full",
+  prepare: (options) => withSnapshots(options, "blobs"),
+  words: () => ["migrate-snapshots", "--to", "full"],
+  keepsSnapshots: true,
+  locksForWork: true,
+};
+
+/** A content that is gone, one that is damaged, a torn manifest, and a live file whose bytes rotted under their version. */
+export const REPAIR: CrashScenario = {
+  name: "verify --repair",
+  async prepare(options) {
+    const world = await withSnapshots(options, "blobs");
+    const { remote } = world;
+    rmSync(join(remote, blobOf("second\n")));
+    put(remote, blobOf("first sub/keep.md\n"), "damaged\n");
+    put(remote, `_claude_mirror_snapshots/${firstSnapshot(remote)}.json`, "{ torn");
+    // The first version of the notes is nowhere but here.
+    put(world.project, "old notes.txt", "first notes.md\n");
+    put(remote, blobOf("first notes.md\n"), "damaged, too\n");
+    inPlace(remote, "sub/keep.md");
+    return world;
+  },
+  words: () => ["verify", "--repair"],
+  damaged: true,
+  locksForWork: true,
+};
+
+function blobOf(content: string): string {
+  const name = digest(Buffer.from(content));
+  return `_claude_mirror_blobs/${name.slice(0, 2)}/${name}`;
+}
+
+/** Other bytes of the same length and time. */
+export function inPlace(folder: string, path: string): void {
+  const file = join(folder, path);
+  const { atimeMs, mtimeMs, size } = statSync(file);
+  writeFileSync(file, "x".repeat(size));
+  utimesSync(file, atimeMs / 1000, (Math.floor(mtimeMs) + 0.5) / 1000);
+}
