@@ -47,6 +47,7 @@ export async function makeBlobsSnapshot(parts: Parts, wanted: Wanted): Promise<M
   for (const [path, sha256] of missing) {
     if (!stored.has(sha256) && files.delete(path)) gone.push(path);
   }
+  releaseMemory(files.size);
   const facts = { ...wanted, files, user: config.user, machine: config.machineName };
   const storeAgain = async (sha256: string): Promise<void> => {
     const path = [...files.keys()].find((one) => files.get(one) === sha256);

@@ -4,6 +4,7 @@ import { capList } from "../lib/cap-list.ts";
 import { snapshotName } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { forEachLimit } from "../lib/limits.ts";
+import { releaseMemory } from "../lib/memory.ts";
 import { fromBytes, toBytes } from "../lib/streams.ts";
 import type { SnapshotOptions } from "./blob-store.ts";
 import { metaPath } from "./full-folder.ts";
@@ -243,36 +244,40 @@ export async function writeManifest(
 ): Promise<boolean> {
   const path = manifestPath(manifest.timestamp);
   const text = formatManifest(manifest);
-  const body = new TextEncoder().encode(text);
-  const source = { size: body.length, open: () => fromBytes(body) };
+  releaseMemory(manifest.files.size);
+  // The text is ASCII only. Its bytes are made when they are asked for: next to it they would double what a large one takes.
+  const size = text.length;
+  const source = { size, open: () => fromBytes(Buffer.from(text, "latin1")) };
   faultPoint("manifest-write");
   try {
     const { file } = await room.backend.write(path, source, { expect: "absent", ...options });
-    room.cache.put(manifest, { rev: file && !file.racy ? file.rev : null, size: body.length }, text);
+    releaseMemory(manifest.files.size);
+    room.cache.put(manifest, { rev: file && !file.racy ? file.rev : null, size }, text);
+    releaseMemory(manifest.files.size);
     return true;
   } catch (error) {
     if (!(error instanceof StaleError)) throw error;
   }
-  if (!(await hasBytes(room, manifest, body, options))) return false;
-  room.cache.put(manifest, { rev: null, size: body.length }, text);
+  if (!(await hasText(room, manifest, text, options))) return false;
+  room.cache.put(manifest, { rev: null, size }, text);
   return true;
 }
 
 /** True when what is there is what we sent: an answer got lost and the write was repeated. */
-async function hasBytes(
+async function hasText(
   room: SnapshotRoom,
   manifest: BlobsManifest,
-  body: Uint8Array,
+  text: string,
   options: SnapshotOptions,
 ): Promise<boolean> {
   try {
     const opened = await room.backend.read(manifestPath(manifest.timestamp), options);
-    if (opened.file.size !== body.length) {
+    if (opened.file.size !== text.length) {
       await opened.body.cancel();
       return false;
     }
-    const found = await toBytes(opened.body, { limit: body.length, ...options });
-    return Buffer.compare(found, body) === 0;
+    const found = await toBytes(opened.body, { limit: text.length, ...options });
+    return Buffer.compare(found, Buffer.from(text, "latin1")) === 0;
   } catch (error) {
     if (error instanceof NotFoundError) return false;
     throw error;

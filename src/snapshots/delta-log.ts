@@ -50,6 +50,7 @@ export type Entries = Map<string, string>;
 const FIRST_DIGEST = "claude-mirror snapshots, version 1";
 const DIGEST_CHARS = 64;
 const NEWLINE = 0x0a;
+const SPACE = 0x20;
 const MARK = 0x40;
 const MINUS = 0x2d;
 
@@ -78,12 +79,13 @@ export function parseDeltaLog(bytes: Buffer): DeltaLog {
 export function formatRecord(
   previous: string,
   head: Omit<RecordHead, "length">,
-  body: string,
-): { readonly bytes: Buffer; readonly digest: string } {
-  const content = Buffer.from(body, "latin1");
+  body: string | Buffer,
+): { readonly bytes: readonly Buffer[]; readonly length: number; readonly digest: string } {
+  const content = typeof body === "string" ? Buffer.from(body, "latin1") : body;
   const json = JSON.stringify({ ...head, length: content.length });
   const digest = digestOf(previous, json, content);
-  return { bytes: Buffer.concat([Buffer.from(`@${digest} ${json}\n`), content]), digest };
+  const first = Buffer.from(`@${digest} ${json}\n`);
+  return { bytes: [first, content], length: first.length + content.length, digest };
 }
 
 function digestOf(previous: string, json: string, body: Uint8Array): string {
@@ -104,11 +106,19 @@ export function isState({ head: { op } }: LogRecord): boolean {
   return op === "whole" || op === "delta";
 }
 
-/** The body of a `whole` record. */
-export function wholeBody(entries: Entries): string {
-  const lines: string[] = [];
-  for (const [path, sha256] of entries) lines.push(`${sha256} ${path}\n`);
-  return lines.join("");
+/** The body of a `whole` record, made in its own memory and no other: of many files it is large. */
+export function wholeBody(entries: Entries): Buffer {
+  let size = 0;
+  for (const [path, sha256] of entries) size += sha256.length + path.length + 2;
+  const body = Buffer.allocUnsafeSlow(size);
+  let at = 0;
+  for (const [path, sha256] of entries) {
+    at += body.write(sha256, at, "latin1");
+    body[at++] = SPACE;
+    at += body.write(path, at, "latin1");
+    body[at++] = NEWLINE;
+  }
+  return body;
 }
 
 /** The body of a `delta` record, and how many lines it has. */
@@ -228,9 +238,9 @@ export function wholeIsDue(changes: number, entries: number): boolean {
 export function rewritten(log: DeltaLog, keep: ReadonlyMap<number, RecordHead>): Buffer {
   const parts: Buffer[] = [];
   let digest = FIRST_DIGEST;
-  const add = (head: Omit<RecordHead, "length">, body: string): void => {
+  const add = (head: Omit<RecordHead, "length">, body: string | Buffer): void => {
     const record = formatRecord(digest, head, body);
-    parts.push(record.bytes);
+    parts.push(...record.bytes);
     digest = record.digest;
   };
   for (const head of keep.values()) if (head.format === "full") add({ ...head, op: "full" }, "");

@@ -5,6 +5,7 @@ import { faultPoint } from "../lib/fault.ts";
 import { writeAtomic } from "../lib/fs.ts";
 import { hashBytes } from "../lib/hash.ts";
 import { quoteAscii } from "../lib/json.ts";
+import { releaseMemory } from "../lib/memory.ts";
 import { type RelPath, relPath } from "../lib/path.ts";
 import { digestsOfPath, type Entries } from "./delta-log.ts";
 import { formatManifest } from "./manifest-codec.ts";
@@ -102,9 +103,10 @@ export function openManifestCache(folder: string): ManifestCache {
     },
     put(manifest, { rev, size }, text) {
       const { files, ...info } = manifest;
+      const content = hashBytes("sha256", text ?? formatManifest(manifest));
       const entries: Entries = new Map();
       for (const [path, sha256] of files) entries.set(quoteAscii(path), sha256);
-      const content = hashBytes("sha256", text ?? formatManifest(manifest));
+      releaseMemory(entries.size);
       index.putState({ name: manifest.timestamp, rev, size, info, content }, entries);
     },
     putFull: (info) => index.putFull(info),

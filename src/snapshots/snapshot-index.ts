@@ -73,7 +73,7 @@ export function openSnapshotIndex(file: string): SnapshotIndex {
     if (loaded?.grown) loaded = undefined;
     return load();
   };
-  const append = (head: Omit<RecordHead, "length">, body: string): void => {
+  const append = (head: Omit<RecordHead, "length">, body: string | Buffer): void => {
     if (!writable) return;
     const known = load();
     const record = formatRecord(known.digest, head, body);
@@ -84,10 +84,10 @@ export function openSnapshotIndex(file: string): SnapshotIndex {
       writable = false;
       return;
     }
-    const start = known.length + record.bytes.length - body.length;
+    const start = known.length + record.length - body.length;
     note(known, { head: { ...head, length: body.length }, start });
     known.digest = record.digest;
-    known.length += record.bytes.length;
+    known.length += record.length;
     known.grown = true;
   };
   return {
@@ -203,12 +203,12 @@ function isSame(old: RecordHead, head: Omit<RecordHead, "length" | "op">): boole
  * Adds a record behind `length` bytes that are good; what was torn or damaged behind them goes first. Two processes that
  * write at once may spoil each other's records: those are found damaged, and read from the remote again.
  */
-function appendTo(file: string, bytes: Buffer, length: number): void {
+function appendTo(file: string, parts: readonly Buffer[], length: number): void {
   fs.mkdirSync(dirname(file), { recursive: true });
   const fd = fs.openSync(file, "a", 0o600);
   try {
     if (fs.fstatSync(fd).size !== length) fs.ftruncateSync(fd, length);
-    writeAll(fd, bytes);
+    for (const part of parts) writeAll(fd, part);
   } finally {
     fs.closeSync(fd);
   }

@@ -44,7 +44,8 @@ const NEWLINE = 0x0a;
 
 /** Reads the line that starts at a byte, and keeps the piece around it for the next; both maps ask for the same line in turn. */
 function recordReader(file: string): (at: number) => ReturnType<typeof decodeLine> {
-  let piece: Uint8Array = new Uint8Array(0);
+  let memory = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  let piece = memory.subarray(0, 0);
   let start = 0;
   let lastAt = -1;
   let last: ReturnType<typeof decodeLine>;
@@ -52,8 +53,8 @@ function recordReader(file: string): (at: number) => ReturnType<typeof decodeLin
     try {
       const fd = fs.openSync(file, "r");
       try {
-        const bytes = Buffer.allocUnsafeSlow(length);
-        piece = bytes.subarray(0, fs.readSync(fd, bytes, 0, length, from));
+        if (memory.length < length) memory = Buffer.allocUnsafeSlow(length);
+        piece = memory.subarray(0, fs.readSync(fd, memory, 0, length, from));
         start = from;
       } finally {
         fs.closeSync(fd);

@@ -4,7 +4,7 @@ import { LocalFileError } from "../backends/errors.ts";
 import type { BackendKind } from "../backends/types.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { fsyncFolder, tempPathFor, writeAll } from "../lib/fs.ts";
-import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
+import { ITEMS_PER_COLLECTION, releaseMemory } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import { systemState } from "../lib/system-error.ts";
 import {
@@ -127,13 +127,19 @@ function* manifestMembers(fd: number): Generator<Member> {
   }
 }
 
+/** The values are looked at one by one: each may be made when it is asked for. */
+function holdsEntry(changes: ReadonlyMap<RelPath, BaseEntry | undefined>): boolean {
+  for (const base of changes.values()) if (base !== undefined) return true;
+  return false;
+}
+
 function rewriteOnce(
   file: string,
   changes: ReadonlyMap<RelPath, BaseEntry | undefined>,
   options: RewriteOptions,
 ): RewriteResult | "replaced" {
   const before = identity(file);
-  if (before === undefined && ![...changes.values()].some((base) => base !== undefined)) {
+  if (before === undefined && !holdsEntry(changes)) {
     return { kind: "missing", written: false };
   }
   const temp = tempPathFor(file);
@@ -200,7 +206,7 @@ function streamOld(
       }
       if (kept.value !== member.rawValue) written = true;
       out.member(kept.key, kept.value);
-      if (++entries % MANY_ITEMS === 0) releaseMemory(entries);
+      if (++entries % ITEMS_PER_COLLECTION === 0) releaseMemory(entries);
     }
     const added = append(out, changes, done, options);
     out.end();
@@ -244,7 +250,7 @@ function append(
   for (const [path, base] of changes) {
     if (base === undefined || done.has(path)) continue;
     out.member(formatManifestKey(path), formatManifestEntry(manifestFromBase(base, options.backend, undefined)));
-    if (++added % MANY_ITEMS === 0) releaseMemory(added);
+    if (++added % ITEMS_PER_COLLECTION === 0) releaseMemory(added);
   }
   return added;
 }

@@ -107,8 +107,8 @@ export function openSync(deps: SyncDeps): SyncService {
     hashLocal: (path) => hashFile(deps.root, path),
     hashRemote: async (file) => read.get(file.path)?.(file.rev) ?? remoteHash(await deps.backend(), file, deps),
   };
-  /** The paths in the journal, once manifest and index hold all it says. */
-  let recorded: Pick<ReadonlyMap<RelPath, unknown>, "has"> | undefined;
+  /** What is due, once manifest and index hold all that the journal says. */
+  let recorded: { readonly due: Due | undefined } | undefined;
   /** The manifest was found to tell of another remote. */
   let foreign = false;
   const disown = () => {
@@ -170,13 +170,16 @@ export function openSync(deps: SyncDeps): SyncService {
       const { base: confirmed, local } = viewJournal(files.journal);
       releaseMemory(confirmed.size);
       recordRun({ ...recording(seen.base, seen.learned), confirmed, local });
-      recorded = confirmed;
-      if (readMarker(files.marker) === undefined) clearJournal(files.journal);
+      const marker = readMarker(files.marker);
+      recorded = { due: marker && dueOf(marker, (path) => confirmed.has(path)) };
+      if (marker === undefined) clearJournal(files.journal);
+      releaseMemory(confirmed.size);
     },
     due() {
+      if (recorded !== undefined) return recorded.due;
       const marker = readMarker(files.marker);
       if (marker === undefined) return undefined;
-      const confirmed = recorded ?? replayJournal(files.journal).base;
+      const confirmed = replayJournal(files.journal).base;
       return dueOf(marker, (path) => confirmed.has(path));
     },
     isClosing: () => readMarker(files.marker)?.closingMs !== undefined,
@@ -184,6 +187,7 @@ export function openSync(deps: SyncDeps): SyncService {
     end() {
       clearMarker(files.marker);
       clearJournal(files.journal);
+      if (recorded !== undefined) recorded = { due: undefined };
     },
     async agreed() {
       return agreedFiles((await load(true)).index);

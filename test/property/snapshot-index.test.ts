@@ -47,7 +47,7 @@ const FORGED: Damage = (file) => {
       body.replace(/^[0-9a-f]{64}/, (old) => old.replace(/^./, "f")),
     );
     digest = record.digest;
-    return record.bytes;
+    return Buffer.concat(record.bytes);
   });
   writeFileSync(file, Buffer.concat(parts));
 };
