@@ -33,6 +33,7 @@ export async function makeBlobsSnapshot(parts: Parts, wanted: Wanted): Promise<M
   const snapshots = await parts.snapshots();
   const { config, signal } = parts.deps;
   const { files, gone } = await agreedDigests(parts);
+  releaseMemory(files.size);
   const unstored = new Set(await snapshots.unstored(files.values(), { signal }));
   const missing = [...files].filter(([, sha256]) => unstored.has(sha256));
   const stored = new Set<string>();

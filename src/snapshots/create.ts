@@ -52,6 +52,7 @@ export async function createSnapshot(
     if (isKnownTaken(room, manifest) || !(await writeManifest(room, manifest, options))) continue;
     await secureBodies(room, manifest.timestamp, relied, options);
     room.blobs.reference(manifest.files.values());
+    releaseMemory(manifest.files.size);
     return { timestamp: manifest.timestamp };
   }
   throw new BackendError(`cannot make a snapshot: the names of the next ${MAX_NAMES} seconds are all taken`, {

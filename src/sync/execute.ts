@@ -183,7 +183,7 @@ async function runLane({ places, workers, whenRoom }: Lane, queue: Queue, run: R
       queue[place] = undefined;
       if (run.stopped === undefined) await whenRoom(sizeOf(action), () => runItem(action, at, run));
       else fail(action, place, run.stopped, run);
-      if (++run.settled % ITEMS_PER_COLLECTION === 0) releaseMemory(run.settled);
+      if (++run.settled % ITEMS_PER_COLLECTION === 0) releaseMemory(queue.length);
     }
   };
   const count = Math.max(1, Math.min(workers, places.length));

@@ -250,7 +250,7 @@ function append(
   for (const [path, base] of changes) {
     if (base === undefined || done.has(path)) continue;
     out.member(formatManifestKey(path), formatManifestEntry(manifestFromBase(base, options.backend, undefined)));
-    if (++added % ITEMS_PER_COLLECTION === 0) releaseMemory(added);
+    if (++added % ITEMS_PER_COLLECTION === 0) releaseMemory(changes.size);
   }
   return added;
 }

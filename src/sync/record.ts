@@ -108,7 +108,7 @@ function* mergedRows({ base, confirmed, local, learned }: RecordOptions): Iterab
     const old = known !== undefined && (!isFresh || path === known) ? settledRow(index, at++) : undefined;
     if (isFresh) next++;
     const row = isFresh ? rowOf(path, old) : old;
-    if (++made % ITEMS_PER_COLLECTION === 0) releaseMemory(made);
+    if (++made % ITEMS_PER_COLLECTION === 0) releaseMemory(index.length + fresh.length);
     if (row?.base || row?.local) yield row;
   }
 }

@@ -1,7 +1,7 @@
 import type { Backend, BackendKind, RemoteFile, Rev } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { UsageError } from "../lib/errors.ts";
-import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
+import { ITEMS_PER_COLLECTION, releaseMemory } from "../lib/memory.ts";
 import { parentOf, type RelPath } from "../lib/path.ts";
 import { createResumedFiles } from "../lib/resumed-file.ts";
 import { type Base, loadBase } from "./base.ts";
@@ -323,6 +323,6 @@ function* agreedFiles(index: Base["index"]): Iterable<BaseEntry> {
   for (let row = 0; row < index.length; row++) {
     const entry = index.baseAt(row);
     if (entry) yield entry;
-    if (row % MANY_ITEMS === MANY_ITEMS - 1) releaseMemory(row);
+    if (row % ITEMS_PER_COLLECTION === 0) releaseMemory(index.length);
   }
 }
