@@ -46,7 +46,7 @@ export interface Graph {
   refusal(response: HttpResponse, request: SignedRequest): Promise<BackendError>;
   /** Turns what a body's stream threw into what a backend may throw. */
   broken(error: unknown, request: SignedRequest): unknown;
-  /** The part of a link of Graph's below the version. Throws for a link that leads elsewhere. */
+  /** The part of a link of Graph's below the version: whatever host it names, it is asked of the one that we use. */
   pathOf(link: string): string;
   /** The server's clock in its last answer, milliseconds since 1970. */
   serverTimeMs(): number | undefined;
@@ -121,12 +121,12 @@ export function createGraph(access: Access, deps: BackendDeps): Graph {
     broken: (error, request) =>
       request.signal?.aborted ? request.signal.reason : fromHttp(error, attemptedBy(request, request.url)),
     pathOf(link) {
-      const wanted = new URL(api);
       const url = URL.canParse(link) ? new URL(link) : undefined;
-      if (url?.origin === wanted.origin && url.pathname.startsWith(`${wanted.pathname}/`)) {
-        return url.pathname.slice(wanted.pathname.length) + url.search;
-      }
-      throw new BackendError("Could not list OneDrive: it names a next page on another server", { class: "TRANSIENT" });
+      const below = url?.pathname.indexOf(`${VERSION}/`) ?? -1;
+      if (url !== undefined && below >= 0) return url.pathname.slice(below + VERSION.length) + url.search;
+      throw new BackendError("Could not list OneDrive: it names a next page that is none of Graph's", {
+        class: "TRANSIENT",
+      });
     },
     serverTimeMs: () => serverTimeMs,
     close: () => http.close(),

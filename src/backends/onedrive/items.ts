@@ -1,8 +1,9 @@
-import type { RelPath } from "../../lib/path.ts";
+import { childOf, nameOf, parentOf, type RelPath } from "../../lib/path.ts";
 import { BackendError } from "../errors.ts";
 import type { FileNode, NodeChange } from "../nodes/model.ts";
 import type { Checksum, RemoteFile, Rev } from "../types.ts";
 import { type Json, objectAt, textAt } from "./graph.ts";
+import { fold } from "./names.ts";
 
 /** What is asked for of every item. */
 export const ITEM_FIELDS =
@@ -67,8 +68,13 @@ export function describe({ size, rev, hash, modifiedMs, more }: Facts, path: Rel
   };
 }
 
-/** The file that an answer describes; undefined for anything but a file. */
-export function fileOf(item: Json, path: RelPath): RemoteFile | undefined {
+/**
+ * The file that an answer to a question about `asked` describes, under the name that OneDrive shows: it may be written in
+ * other letters. Undefined for anything but a file.
+ */
+export function fileOf(item: Json, asked: RelPath): RemoteFile | undefined {
   const facts = factsOf(item);
-  return facts && describe(facts, path);
+  const name = textAt(item, "name") ?? "";
+  const shown = fold(name) === fold(nameOf(asked)) ? childOf(parentOf(asked), name) : asked;
+  return facts && describe(facts, shown);
 }

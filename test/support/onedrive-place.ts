@@ -1,0 +1,44 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { FakeOneDrive } from "../fakes/onedrive/server.ts";
+import { endpointsOf, tokenFileText } from "./onedrive-setup.ts";
+import type { RemotePlace } from "./remote-place.ts";
+import { tempFolder } from "./temp.ts";
+
+let made = 0;
+
+/** A new folder on the fake, and somebody who changes it on onedrive.com. */
+export function oneDrivePlace(fake: FakeOneDrive): RemotePlace {
+  const root = `team/project ${++made}`;
+  const folder = tempFolder("onedrive-copy");
+  const { drive } = fake;
+  const rootId = drive.folders(drive.root, root).id;
+  const parentOf = (path: string) => drive.folders(rootId, dirname(path) === "." ? "" : dirname(path)).id;
+  return {
+    folder,
+    settings: { backend: "onedrive", onedrive_client_id: fake.identity.clientId, onedrive_folder: root },
+    token: JSON.parse(tokenFileText(fake)) as object,
+    env: endpointsOf(fake),
+    hidesDotNames: false,
+    refuses: /["*:<>?\\|]/,
+    ignoresCase: true,
+    refresh() {
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder);
+      const copy = (id: string, to: string): void => {
+        for (const item of drive.children(id)) {
+          const at = join(to, item.name);
+          if (item.kind === "folder") copy(item.id, at);
+          else {
+            mkdirSync(to, { recursive: true });
+            writeFileSync(at, item.bytes);
+          }
+        }
+      };
+      copy(rootId, folder);
+    },
+    put: (path, content) =>
+      void drive.put(parentOf(path), path.slice(path.lastIndexOf("/") + 1), Buffer.from(content as Uint8Array)),
+    remove: (path) => drive.remove(drive.find(rootId, path)?.id ?? ""),
+  };
+}
