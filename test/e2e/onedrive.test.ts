@@ -46,9 +46,9 @@ beforeAll(async () => {
 afterAll(() => fake.stop());
 
 /** A home with one project, and the program there. */
-function home(runtime: string) {
+function home(runtime: string, name = "notes") {
   const folder = tempFolder("onedrive");
-  const project = join(folder, "notes");
+  const project = join(folder, name);
   mkdirSync(project);
   const chosen = runtimes[runtime] ?? expect.unreachable();
   const run = async (words: readonly string[], more: Record<string, string> = {}) => {
@@ -65,7 +65,7 @@ function home(runtime: string) {
   return {
     folder,
     project,
-    token: join(folder, ".config/claude_mirror/onedrive-notes-token.json"),
+    token: join(folder, `.config/claude_mirror/onedrive-${name}-token.json`),
     run,
     async ok(...words: string[]) {
       const ended = await run(words);
@@ -154,4 +154,26 @@ test("OneDrive whose sign-in Microsoft has ended: exit 6, AADSTS50058 and auth; 
   } finally {
     await other.stop();
   }
+});
+
+test("docs/onedrive.md: every command of the page works as it stands there, and the README leads to it", async () => {
+  const page = readFileSync(join(ROOT, "docs/onedrive.md"), "utf8");
+  expect(readFileSync(join(ROOT, "README.md"), "utf8")).toContain("(docs/onedrive.md)");
+  const anna = home("the binary", "my-project");
+  anna.write("CLAUDE.md", "# Mine\n");
+  const commands = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, block = ""]) =>
+    block.trim().split("\n"),
+  );
+  expect(commands.length).toBeGreaterThan(4);
+  for (const command of commands) {
+    const words = command
+      .replace("CLIENT-ID", fake.identity.clientId)
+      .replace("~/", `${anna.folder}/`)
+      .split(" ")
+      .slice(1);
+    await anna.ok(...words);
+    if (words[0] === "auth")
+      expect(existsSync(join(anna.folder, ".config/claude_mirror/onedrive-my-project-token.json"))).toBe(true);
+  }
+  expect(fake.drive.find(fake.drive.root, "claude-mirror/my-project/CLAUDE.md")).toBeDefined();
 });

@@ -85,3 +85,16 @@ test("remoteNameProblem: a name that the remote hides from listings is never sen
   expect(remoteNameProblem(relPath("a/.hidden/b.md"), rules)).toContain("hides names");
   expect(remoteNameProblem(relPath("a/b.md"), rules)).toBeUndefined();
 });
+
+test("remoteNameProblem: names that a remote reserves, and paths that are too long for it, are told with the reason", () => {
+  const rules = {
+    forbidden: "",
+    maxNameBytes: 255,
+    caseSensitive: false,
+    reserved: [{ pattern: "^con$", why: "it is a device" }],
+    maxPathLength: 12,
+  };
+  expect(remoteNameProblem(relPath("docs/CON/a"), rules)).toContain("it is a device");
+  expect(remoteNameProblem(relPath("docs/con.md"), rules)).toBeUndefined();
+  expect(remoteNameProblem(relPath("docs/icon.txt"), rules)).toContain("13 characters");
+});
