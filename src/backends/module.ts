@@ -80,6 +80,8 @@ export interface BackendDeps {
   readonly signal?: AbortSignal | undefined;
   /** Takes one line about what is going on, for the debug log. Never given a secret. */
   readonly log?: ((line: string) => void) | undefined;
+  /** Takes one line about each renewal of the sign-in, for who asked to see them. Never given a secret. */
+  readonly authLog?: ((line: string) => void) | undefined;
 }
 
 /** What a setup found out about a remote. */

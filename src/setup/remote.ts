@@ -31,13 +31,14 @@ export async function remoteOf(world: Omit<World, "cwd">, config: ProjectConfig)
   const stateFolder = projectFolder(stateDir(env, home), id);
   const trashFolder = join(projectFolder(dataDir(env, home), id), "trash");
   const log = env["CLAUDE_MIRROR_DEBUG"] ? world.note : undefined;
+  const authLog = env["CLAUDE_MIRROR_AUTH_VERBOSE"] ? world.note : undefined;
   const tokens = openTokenStore(config.tokenFile, { clock, signal });
   return {
     module,
     root,
     stateFolder,
     trashFolder,
-    deps: (secret) => ({ clock, env, stateFolder, secret, tokens, signal, log }),
+    deps: (secret) => ({ clock, env, stateFolder, secret, tokens, signal, log, authLog }),
   };
 }
 

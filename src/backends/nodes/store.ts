@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { writeAll, writeAtomic } from "../../lib/fs.ts";
 import { hashBytes } from "../../lib/hash.ts";
@@ -26,18 +27,20 @@ const SLACK_BYTES = 64 * 1024;
 
 type Tuple = readonly (string | number)[];
 
-interface Batch {
-  readonly key: string;
-  readonly cursor: string;
-  readonly at: number;
+/** Nodes of one line: what is parsed at once stays small. */
+const LINE_NODES = 2000;
+
+interface Line {
   readonly put: readonly Tuple[];
   readonly drop: readonly string[];
+  /** On the last line of a batch. */
+  readonly end?: { readonly key: string; readonly cursor: string; readonly at: number };
 }
 
 /**
- * One line a batch: a digest over the line and the digest before it, then JSON. Any whole number of batches from the
- * start is a true state of an earlier moment, cursor and nodes together, so a torn or damaged end costs nothing but the
- * way back to that moment. `key` says whose nodes these are.
+ * Lines of a digest, over the line and the digest before it, then JSON. Some lines make a batch, the last of which
+ * says so. Any whole number of batches from the start is a true state of an earlier moment, cursor and nodes together,
+ * so a torn or damaged end costs nothing but the way back to that moment. `key` says whose nodes these are.
  */
 export function nodeStore(file: string, key: string): NodeStore {
   /** Of the batches that were believed. */
@@ -45,17 +48,25 @@ export function nodeStore(file: string, key: string): NodeStore {
   let digest = "";
   let whole = 0;
 
-  function line(batch: Batch, before: string): { readonly text: string; readonly digest: string } {
-    const json = JSON.stringify(batch);
-    const next = hashBytes("sha256", before + json);
-    return { text: `${next} ${json}\n`, digest: next };
+  function batch(net: Net, { cursor, atMs }: Kept, before: string): { readonly text: string; readonly digest: string } {
+    const lines: string[] = [];
+    let chained = before;
+    for (let start = 0; start === 0 || start < net.put.length; start += LINE_NODES) {
+      const put = net.put.slice(start, start + LINE_NODES).map(tupleOf);
+      const isLast = start + LINE_NODES >= net.put.length;
+      const line: Line = isLast ? { put, drop: net.drop, end: { key, cursor, at: atMs } } : { put, drop: [] };
+      const json = JSON.stringify(line);
+      chained = hashBytes("sha256", chained + json);
+      lines.push(`${chained} ${json}\n`);
+    }
+    return { text: lines.join(""), digest: chained };
   }
 
   function replace(kept: Kept): void {
-    const put = [...kept.nodes.values()].map(tupleOf);
-    const written = line({ key, cursor: kept.cursor, at: kept.atMs, put, drop: [] }, VERSION);
-    writeAtomic(file, written.text, { mode: 0o600, durable: false });
-    length = Buffer.byteLength(written.text);
+    const written = batch({ put: [...kept.nodes.values()], drop: [] }, kept, VERSION);
+    const bytes = Buffer.from(written.text);
+    writeAtomic(file, bytes, { mode: 0o600, durable: false });
+    length = bytes.length;
     whole = length;
     digest = written.digest;
   }
@@ -68,8 +79,7 @@ export function nodeStore(file: string, key: string): NodeStore {
       return read.kept;
     },
     append(net, kept) {
-      const batch = { key, cursor: kept.cursor, at: kept.atMs, put: net.put.map(tupleOf), drop: net.drop };
-      const written = line(batch, digest);
+      const written = batch(net, kept, digest);
       const bytes = Buffer.from(written.text);
       if (length === 0 || length + bytes.length > whole * GROWTH + SLACK_BYTES) return replace(kept);
       if (!appendAt(file, length, bytes)) return replace(kept);
@@ -99,29 +109,41 @@ function readBatches(file: string, key: string): ReadBatches | undefined {
   }
   const nodes = new Map<string, Node>();
   const parents = new Map<string, string>();
+  let open: Line[] = [];
   let read: ReadBatches | undefined;
   let digest = VERSION;
   for (let start = 0; start < bytes.length; ) {
     const end = bytes.indexOf(0x0a, start);
-    if (end < 0) break;
-    const batch = readBatch(bytes.toString("utf8", start, end), digest, key);
-    if (batch === undefined) break;
-    for (const id of batch.drop) nodes.delete(id);
-    for (const tuple of batch.put) keepNode(tuple, nodes, parents);
-    digest = batch.digest;
+    const line = end < 0 ? undefined : readLine(bytes.subarray(start, end), digest);
+    if (line === undefined) break;
+    // The first batch has nothing before it to spoil, and is the long one.
+    if (read === undefined) applyLine(line, nodes, parents);
+    else open.push(line);
+    digest = bytes.toString("latin1", start, start + DIGEST);
     start = end + 1;
-    const kept = { nodes, cursor: batch.cursor, atMs: batch.at };
+    if (line.end === undefined) continue;
+    if (line.end.key !== key) break;
+    for (const each of open) applyLine(each, nodes, parents);
+    open = [];
+    const kept = { nodes, cursor: line.end.cursor, atMs: line.end.at };
     read = { kept, length: start, digest, whole: read?.whole ?? start };
   }
   return read;
 }
 
-function readBatch(text: string, before: string, key: string): (Batch & { readonly digest: string }) | undefined {
-  const json = text.slice(65);
-  const digest = hashBytes("sha256", before + json);
-  if (!text.startsWith(`${digest} `)) return undefined;
-  const batch = JSON.parse(json) as Batch;
-  return batch.key === key ? { ...batch, digest } : undefined;
+/** Length of a digest in hex. */
+const DIGEST = 64;
+
+function readLine(bytes: Buffer, before: string): Line | undefined {
+  const json = bytes.subarray(DIGEST + 1);
+  const digest = createHash("sha256").update(before).update(json).digest("hex");
+  if (bytes.toString("latin1", 0, DIGEST + 1) !== `${digest} `) return undefined;
+  return JSON.parse(json.toString("utf8")) as Line;
+}
+
+function applyLine({ put, drop }: Line, nodes: Map<string, Node>, parents: Map<string, string>): void {
+  for (const id of drop) nodes.delete(id);
+  for (const tuple of put) keepNode(tuple, nodes, parents);
 }
 
 /** Ids of parents are kept once. */

@@ -45,7 +45,7 @@ function unusable(why: string): BackendError {
 }
 
 export function openAccess(config: BackendConfig, deps: BackendDeps): Access {
-  const { tokens, clock } = deps;
+  const { tokens, clock, authLog } = deps;
   let kept: { readonly token: string; readonly endsMs: number } | undefined;
   let getting: Promise<string> | undefined;
 
@@ -61,10 +61,19 @@ export function openAccess(config: BackendConfig, deps: BackendDeps): Access {
     tokens.locked(async () => {
       // Somebody else may have renewed it while we waited.
       const there = found(refused);
-      if (there !== undefined) return there;
+      if (there !== undefined) {
+        authLog?.("OneDrive: another run has renewed the access token meanwhile");
+        return there;
+      }
       const { refreshTokenFile } = await import("./sign-in.ts");
       const text = tokens.read();
-      const refreshed = await refreshTokenFile(parseTokenFile(text), config, deps);
+      const why = refused === undefined ? "has ended or is about to" : "was refused";
+      authLog?.(`OneDrive: renewing the access token, which ${why}`);
+      const refreshed = await refreshTokenFile(parseTokenFile(text), config, deps).catch((error: unknown) => {
+        authLog?.(`OneDrive: ${error instanceof Error ? error.message : String(error)}`);
+        throw error;
+      });
+      authLog?.(`OneDrive: renewed, good until ${new Date(refreshed.endsMs).toISOString()}`);
       // First: a refresh token that was spent and not written down would be the end of the sign-in.
       if (refreshed.text !== text) tokens.write(refreshed.text);
       kept = refreshed;

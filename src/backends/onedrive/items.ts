@@ -46,7 +46,7 @@ function factsOf(item: Json): Facts | undefined {
     rev,
     hash: quick ?? "",
     ...(Number.isNaN(modifiedMs) ? {} : { modifiedMs }),
-    ...(sha1 === undefined ? {} : { more: sha1.toLowerCase() }),
+    ...(sha1 === undefined || quick !== undefined ? {} : { more: sha1.toLowerCase() }),
   };
 }
 

@@ -100,9 +100,13 @@ test("tokens: one that ends in the middle of a run is renewed once for all calls
 });
 
 test("tokens: one that ends soon is renewed before it is used", async () => {
-  const { config, deps } = oneDriveMachine(fake, { tokens: memoryTokens(tokenFileText(fake, nowMs - 3_400_000)) });
+  const told: string[] = [];
+  const tokens = memoryTokens(tokenFileText(fake, nowMs - 3_400_000));
+  const { config, deps } = oneDriveMachine(fake, { tokens, authLog: (line) => void told.push(line) });
   await onedrive.prepare(config, deps);
   expect(fake.identity.refreshes).toBe(1);
+  expect(told).toEqual([expect.stringContaining("about to"), expect.stringContaining("good until")]);
+  expect(told.join()).not.toMatch(/access-|refresh-/);
 });
 
 test("tokens: a failure that passes is no end of the sign-in, and leaves the file alone", async () => {
