@@ -173,6 +173,8 @@ export interface Capabilities {
   readonly atomicWrite: boolean;
   /** True when writing with "absent" costs requests that writing with "any" does not. */
   readonly createCostsMore?: boolean;
+  /** True when it knows which folders exist: looking for them beforehand is not worth a request. */
+  readonly knowsFolders?: boolean;
   /** How many calls of a verb at once serve this backend best, where that is more than a user's parallel_workers. */
   readonly inFlight?: Readonly<Partial<Record<BatchedVerb, number>>>;
   readonly names: NameRules;

@@ -1,3 +1,4 @@
+import { BackendError } from "../backends/errors.ts";
 import { NeedsActionError, RefusedError } from "../lib/errors.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { Look } from "../sync/look.ts";
@@ -43,13 +44,26 @@ export async function runTransfer(parts: Parts, request: RunRequest): Promise<Ru
     const earlier = await recover(parts, mirrors);
     const { plan, look } = await planRun(parts, request);
     await requirePrimary(parts, request, look);
+    const mended = await mend(parts);
     const settled = await settleConflicts(parts, request, { plan, look });
     refuse(parts.sync, settled, look, request.allow);
     const result = await finish(parts, request, { plan: settled, look, earlier, mirrors });
     if (request.command === "delete") return result;
     const notices = await noteLeftConflicts(parts, { plan: settled, look, result });
-    return { ...result, notices: [...result.notices, ...notices] };
+    return { ...result, notices: [...mended, ...result.notices, ...notices] };
   });
+}
+
+/** Lets the storage put right what only it can get wrong; what that meets is for a later run. */
+async function mend(parts: Parts): Promise<readonly string[]> {
+  const backend = await parts.backend();
+  try {
+    return (await backend.mend?.({ signal: parts.deps.signal })) ?? [];
+  } catch (error) {
+    parts.deps.signal.throwIfAborted();
+    if (!(error instanceof BackendError)) throw error;
+    return [error.message];
+  }
 }
 
 /** Takes up what an interrupted run left, its snapshot and its log entry first when only these were missing. */

@@ -70,7 +70,7 @@ export interface BlobStore {
   isBlank(): boolean;
   /** Makes the body durable on the remote, with no request at all when that is known. Throws BackendError. */
   store(source: BlobSource, options?: SnapshotOptions): Promise<StoredBlob>;
-  /** One request that tells the backend which of the 256 folders exist. */
+  /** One request that tells the backend which of the 256 folders exist, where it does not know. */
   warmFolders(options?: SnapshotOptions): Promise<void>;
   /** Opens a body. A missing one is forgotten and throws NotFoundError. */
   read(sha256: string, options?: SnapshotOptions): Promise<BlobBody>;
@@ -123,6 +123,7 @@ export function openBlobStore(backend: Backend, folder: string, { clock }: { rea
       return sending;
     },
     async warmFolders(options = {}) {
+      if (backend.can.knowsFolders) return;
       await backend.list(BLOBS_FOLDER, { shallow: true, ...options });
     },
     async read(sha256, options = {}) {

@@ -19,14 +19,18 @@ import { statFile } from "./stat.ts";
 import { uploadSessions } from "./upload-sessions.ts";
 import { MAX_FILE_SIZE, MAX_NAME_BYTES, writeFile } from "./write.ts";
 
-/** Two creations at one moment both succeed on Drive, so that the guard as a whole only looks. */
+/**
+ * Two creations at one moment both succeed on Drive, so that the guard as a whole only looks. Of the many writes at once
+ * sixteen are on the wire, as many as there are connections: the others have their folders made together.
+ */
 export const CAPABILITIES: Capabilities = {
   guard: "look",
   checksums: ["md5", "sha256"],
   writeReturnsRev: true,
   listsDeep: true,
   atomicWrite: true,
-  inFlight: { write: 16, read: 16, remove: 100, copy: 100, stat: 100 },
+  knowsFolders: true,
+  inFlight: { write: 200, read: 16, remove: 100, copy: 100, stat: 100 },
   names: { forbidden: "", maxNameBytes: MAX_NAME_BYTES, caseSensitive: true },
   maxFileSize: MAX_FILE_SIZE,
 };
@@ -59,7 +63,9 @@ export function createDriveBackend(options: DriveBackendOptions): Backend {
     call.signal?.throwIfAborted();
   };
   const list: Backend["list"] = async (under, listOptions = {}) => {
-    const listing = withoutDuplicates(await index.list(under, listOptions), room);
+    const found = await index.list(under, listOptions);
+    if (under === "" && listOptions.shallow !== true) room.duplicates = found.duplicates;
+    const listing = withoutDuplicates(found, room);
     ready ??= Promise.resolve();
     return listing;
   };
@@ -126,6 +132,8 @@ function roomOf({ client, facts, stateFolder, key, clock }: DriveBackendOptions)
     clock,
     pending: new Map(),
     aliases: new Map(),
+    duplicates: [],
+    justRead: new Map(),
     ...batchedCalls(client, clock),
   };
 }

@@ -69,7 +69,8 @@ function show(
  * removed for good. One line for each thing done.
  */
 export async function mendDuplicates(room: DriveRoom, call: CallOptions): Promise<readonly string[]> {
-  const { duplicates } = await room.index.list("", call);
+  const { duplicates } = room;
+  room.duplicates = [];
   const done: string[] = [];
   for (const duplicate of duplicates) {
     const folders = duplicate.nodes.filter((node) => node.is === "folder");

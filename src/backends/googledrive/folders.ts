@@ -43,7 +43,7 @@ async function makeFolder(room: DriveRoom, path: RelPath, parent: string, call: 
   const what = `make the folder "${path}"`;
   const body = { id, name: nameOf(path), mimeType: FOLDER_TYPE, parents: [parent] };
   try {
-    const answer = await room.change(
+    const answer = await room.makeFolder(
       { method: "POST", path: `/drive/v3/files?${ALL_DRIVES}&fields=${FILE_FIELDS}`, body, what },
       call,
     );

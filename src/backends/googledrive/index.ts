@@ -172,12 +172,10 @@ async function unproven(config: BackendConfig, deps: BackendDeps, { client, sess
   const rootId = folderOf(config);
   try {
     const folder = await lookAtRoot(client, rootId, session.account(), callOf(deps));
-    return {
-      rootId: folder.id ?? rootId,
-      driveId: folder.driveId ?? undefined,
-      owned: folder.ownedByMe === true,
-      ifMatch: false,
-    };
+    const { id, driveId, ownedByMe } = folder;
+    const found = { rootId: id ?? rootId, driveId: driveId ?? undefined, owned: ownedByMe === true, ifMatch: false };
+    saveFacts(deps.stateFolder, keyOf(config, deps), found, deps.clock.now());
+    return found;
   } catch (error) {
     if (error instanceof BackendError && error.status === 404) return { rootId, owned: false, ifMatch: false };
     throw error;

@@ -28,6 +28,7 @@ export async function readFile(path: RelPath, options: ReadOptions, room: DriveR
   if (large) return openLarge(path, node, options.from ?? 0, room, call);
   for (let attempt = 1; ; attempt++) {
     const bytes = await readWhole(path, node, room, call);
+    if (bytes !== undefined) room.justRead.set(node.id, { rev: node.rev, atMs: room.clock.now() });
     if (bytes !== undefined) return { file: describeNode(node, path), body: fromBytes(bytes) };
     const before = node.rev;
     node = await confirmed(path, node, room, call);

@@ -4,6 +4,7 @@ import { nameOf, type RelPath } from "../../lib/path.ts";
 import { BackendError, NotFoundError } from "../errors.ts";
 import type { FileNode, FolderNode, ForeignNode, Node } from "../nodes/model.ts";
 import type { NodeIndex } from "../nodes/node-index.ts";
+import type { Duplicate } from "../nodes/view.ts";
 import type { CallOptions } from "../types.ts";
 import { type BatchAnswer, type BatchCall, MOST_BATCHED } from "./batch.ts";
 import type { DriveClient } from "./client.ts";
@@ -26,20 +27,33 @@ export interface DriveRoom {
   readonly pending: Map<string, string>;
   /** Where the second and further of several files of one name are shown, with their ids. */
   readonly aliases: Map<RelPath, string>;
+  /** Revs that a download has just shown to be the present ones, with the time of it. */
+  readonly justRead: Map<string, { readonly rev: string; readonly atMs: number }>;
+  /** What the last listing of the root showed several times. */
+  duplicates: readonly Duplicate[];
   /** One call of the API, together with others that are under way in one request; its answer's body. */
   readonly ask: Coalesced<BatchCall, BatchAnswer>;
   readonly change: Coalesced<BatchCall, BatchAnswer>;
+  /** The same for new folders, which come in waves: one request at a time, so that the next wave gathers meanwhile. */
+  readonly makeFolder: Coalesced<BatchCall, BatchAnswer>;
   /** The same for v2, whose answers carry ETags. */
   readonly askV2: Coalesced<BatchCall, BatchAnswer>;
 }
 
 /** Calls that change something and calls that only look go in batches of their own: only the outcome of the first can be lost. */
-export function batchedCalls(client: DriveClient, clock: Clock): Pick<DriveRoom, "ask" | "change" | "askV2"> {
-  const gathered = (changes: boolean, version: 2 | 3) =>
+export function batchedCalls(
+  client: DriveClient,
+  clock: Clock,
+): Pick<DriveRoom, "ask" | "change" | "makeFolder" | "askV2"> {
+  const gathered = (
+    changes: boolean,
+    version: 2 | 3,
+    pace: { readonly batches: number; readonly quietMs?: number } = { batches: 4 },
+  ) =>
     coalesce<BatchCall, BatchAnswer>({
       clock,
       count: MOST_BATCHED,
-      batches: 4,
+      ...pace,
       async send(calls, signal) {
         const what = calls.length === 1 && calls[0] ? calls[0].what : `send ${calls.length} requests together`;
         const answers = await client.batch(calls, { what, changes, signal }, version);
@@ -48,7 +62,12 @@ export function batchedCalls(client: DriveClient, clock: Clock): Pick<DriveRoom,
         );
       },
     });
-  return { ask: gathered(false, 3), change: gathered(true, 3), askV2: gathered(false, 2) };
+  return {
+    ask: gathered(false, 3),
+    change: gathered(true, 3),
+    makeFolder: gathered(true, 3, { batches: 1, quietMs: 25 }),
+    askV2: gathered(false, 2),
+  };
 }
 
 /** What the index has under one name. */

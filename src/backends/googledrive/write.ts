@@ -74,7 +74,7 @@ async function current(path: RelPath, options: WriteOptions, room: DriveRoom): P
   }
   const what = `look at "${path}"`;
   // The guarded write looks by itself. A rev that differs already is looked at: what we know may be old.
-  if (room.facts.ifMatch && there.file.rev === expect) return there.file;
+  if (there.file.rev === expect && (room.facts.ifMatch || wasJustRead(there.file, room))) return there.file;
   const now = await lookAgain(room, there.file.id, what, callOf(options));
   const still = now !== undefined && isStillThere(now, there.file) ? nodeOf(now) : undefined;
   if (expect === "absent") {
@@ -85,6 +85,15 @@ async function current(path: RelPath, options: WriteOptions, room: DriveRoom): P
   if (still?.is !== "file") throw stale("it is not there any more");
   if (still.rev !== expect) throw stale("another version is there");
   return still;
+}
+
+/** A body that was read a moment ago and had this version's checksum is as good as a look. */
+const MOMENT_MS = 1000;
+
+function wasJustRead({ id, rev }: FileNode, { justRead, clock }: DriveRoom): boolean {
+  const read = justRead.get(id);
+  justRead.delete(id);
+  return read !== undefined && read.rev === rev && clock.now() - read.atMs < MOMENT_MS;
 }
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -1,0 +1,81 @@
+import { afterAll, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { googledrive } from "../../../src/backends/googledrive/index.ts";
+import { hashBytes } from "../../../src/lib/hash.ts";
+import { startFakeDrive } from "../../fakes/googledrive/server.ts";
+import { FOLDER } from "../../fakes/googledrive/store.ts";
+import { drivePlace } from "../../support/googledrive.ts";
+import { driveLab } from "../../support/googledrive-lab.ts";
+import { tempFolder } from "../../support/temp.ts";
+
+const fake = await startFakeDrive();
+afterAll(() => fake.stop());
+const base = tempFolder("drive-budgets");
+const K = 200;
+
+test("budget: k small files with their snapshot, nothing changed, one changed, k deleted", async () => {
+  const lab = await driveLab(fake);
+  lab.write("first.md", "first\n");
+  await lab.requests(["push"]);
+  for (let i = 0; i < K; i++) lab.write(`notes/${i % 40}/${i}.md`, `note ${i}\n`);
+  const newFolders = 41 + 256;
+  expect(await lab.requests(["push"])).toBeLessThanOrEqual(2 * K + Math.ceil(newFolders / 100) + 6);
+
+  expect(await lab.requests(["push"])).toBe(1);
+  expect(await lab.requests(["status"])).toBe(1);
+
+  lab.write("notes/7/7.md", changedText());
+  expect(await lab.requests(["push"])).toBeLessThanOrEqual(8);
+
+  rmSync(join(lab.project, "notes"), { recursive: true });
+  lab.write("left.md", "left\n");
+  await lab.run(["push", "left.md"]);
+  fake.reset();
+  expect((await lab.run(["push", "--allow", "mass-delete"])).code).toBe(0);
+  const trashed = fake.calls.get("files.update") ?? 0;
+  expect(trashed).toBe(K);
+  // One batch for each hundred, the log's own rewrite besides.
+  expect(fake.count("batch")).toBeLessThanOrEqual(Math.ceil(K / 100) + 2);
+});
+
+/** Another text whose blob lies in a folder that is there, as nearly all are among 10,000 files. */
+function changedText(): string {
+  const there = new Set(
+    Array.from({ length: K }, (_, i) => hashBytes("sha256", Buffer.from(`note ${i}\n`)).slice(0, 2)),
+  );
+  for (let i = 0; ; i++) {
+    const text = `changed ${i}\n`;
+    if (there.has(hashBytes("sha256", Buffer.from(text)).slice(0, 2))) return text;
+  }
+}
+
+test("budget: the first listing takes a page of 1,000 each, however many folders, and two more", async () => {
+  const user = "lister@example.com";
+  const place = drivePlace(fake, base, { user });
+  await googledrive.prepare(place.config, place.deps);
+  const folders = Array.from({ length: 300 }, (_, i) => {
+    return fake.store.create(user, { name: `f${i}`, mimeType: FOLDER, parents: [place.root] }, undefined).id;
+  });
+  for (let i = 0; i < 2400; i++) {
+    fake.store.create(user, { name: `${i}.md`, parents: [folders[i % 300] ?? ""] }, Buffer.from("x"));
+  }
+  fake.reset();
+  const first = await place.open();
+  expect((await first.list("")).files).toHaveLength(2400);
+  expect(fake.count()).toBeLessThanOrEqual(Math.ceil(2701 / 1000) + 2);
+  await first.close();
+  fake.reset();
+  const later = await place.open();
+  expect((await later.list("")).files).toHaveLength(2400);
+  expect(fake.count()).toBe(1);
+  await later.close();
+});
+
+test("budget: signing in costs one request in an hour, not one in each run", async () => {
+  const lab = await driveLab(fake);
+  await lab.requests(["status"]);
+  expect(fake.count("token")).toBe(1);
+  await lab.requests(["status"]);
+  expect(fake.count("token")).toBe(0);
+});
