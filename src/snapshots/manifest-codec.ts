@@ -88,9 +88,15 @@ export function formatManifest(manifest: BlobsManifest): string {
 function formatFiles(files: ReadonlyMap<RelPath, string>): string {
   if (files.size === 0) return "{}";
   const lines: string[] = [];
-  for (const path of [...files.keys()].sort(compareCodePoints))
-    lines.push(`    ${quoteAscii(path)}: "${files.get(path)}"`);
+  for (const path of sortedPaths(files.keys())) lines.push(`    ${quoteAscii(path)}: "${files.get(path)}"`);
   return `{\n${lines.join(",\n")}\n  }`;
+}
+
+/** Nearly always they come sorted: to see that takes a tenth of the time to sort them. */
+function sortedPaths(keys: Iterable<RelPath>): readonly RelPath[] {
+  const paths = [...keys];
+  const isSorted = paths.every((path, at) => at === 0 || compareCodePoints(paths[at - 1] as RelPath, path) < 0);
+  return isSorted ? paths : paths.sort(compareCodePoints);
 }
 
 /** True for 64 lower-case hex digits. */
