@@ -12,7 +12,7 @@ import { noteLeftConflicts } from "./left-conflicts.ts";
 import { withProjectLock } from "./lock.ts";
 import { refuseWhereMoved } from "./mirrors/moved.ts";
 import { allOutcomes, announcementsOf, primaryOutcome } from "./mirrors/outcome.ts";
-import { type MirrorRun, openMirrorRun } from "./mirrors/run.ts";
+import { type MirrorRun, openMirrorRun, previewMirrors } from "./mirrors/run.ts";
 import type { BackendOutcome, ConflictAnswer, ConflictQuestion, RunCommand, RunResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
 import { snapshotAfter, snapshotBefore } from "./snapshot-run.ts";
@@ -79,7 +79,8 @@ async function dryRun(parts: Parts, request: RunRequest): Promise<RunResult> {
   const { plan, look } = await planRun(parts, request);
   await requirePrimary(parts, request, look);
   refuse(parts.sync, plan, look, request.allow);
-  return resultOf(parts, request, { plan, look }, NOTHING_DONE);
+  const notices = retriesIn(request) ? await previewMirrors(parts) : [];
+  return resultOf(parts, request, { plan, look }, { ...NOTHING_DONE, notices });
 }
 
 async function planRun(parts: Parts, request: RunRequest): Promise<{ readonly plan: Plan; readonly look: Look }> {
@@ -284,5 +285,7 @@ function withBackends(
     ...allOutcomes(deps.mirrors ?? [], mirrors),
   ];
   const announcements = deps.config.notifyFailures ? announcementsOf(backends) : [];
-  return { ...result, backends, announcements };
+  // Ctrl-C while mirrors were waited for is one, too: what was not sent waits for the next run.
+  const interrupted = result.interrupted || deps.signal.aborted;
+  return { ...result, interrupted, backends, announcements };
 }

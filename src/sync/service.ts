@@ -81,7 +81,7 @@ export interface SyncService {
   /** Every file that both sides agree on, from the records as they are now, sorted by path. */
   agreed(): Promise<Iterable<BaseEntry>>;
   /** The same with what is known of the local files. */
-  agreedIndex(): Promise<StateIndex>;
+  agreedIndex(options?: Pick<LookOptions, "cache">): Promise<StateIndex>;
   /** Adds the SHA-256 of agreed contents that were known by their MD5 alone. */
   learnDigests(digests: ReadonlyMap<RelPath, string>): Promise<void>;
   /** The agreed contents of these remote files are under other versions now. Needs the project's lock. */
@@ -192,7 +192,7 @@ export function openSync(deps: SyncDeps): SyncService {
     async agreed() {
       return agreedFiles((await load(true)).index);
     },
-    agreedIndex: async () => (await load(true)).index,
+    agreedIndex: async (options) => (await load(options?.cache ?? true)).index,
     async learnDigests(digests) {
       const base = await load(true);
       const learned = nothingLearned();

@@ -40,7 +40,7 @@ async function runMirrors(
   const choice = { fresh: new Set<RelPath>(), retry: "all", seed, most: Number.POSITIVE_INFINITY } as const;
   const opened = () => openMirrors(parts).filter(({ mirror }) => chosen.some(({ name }) => name === mirror.name));
   if (request.dryRun) {
-    const agreed = await parts.sync.agreedIndex();
+    const agreed = await parts.sync.agreedIndex({ cache: false });
     const planned = opened().map(({ mirror, state }) => {
       const { uploads, deletes } = chooseWork(mirrorGap(agreed, state), choice);
       const upload = uploads.map(({ agreed: { path } }) => ({ path, action: "upload" as const }));

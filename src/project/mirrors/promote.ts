@@ -44,7 +44,7 @@ export async function promoteMirror(parts: Parts, request: PromoteRequest): Prom
   }
   const promote = async (): Promise<PromotionResult> => {
     const one = openMirrors(parts).find(({ mirror }) => mirror.name === chosen.name) as OpenMirror;
-    const agreed = await parts.sync.agreedIndex();
+    const agreed = await parts.sync.agreedIndex({ cache: !request.dryRun });
     const { signal } = parts.deps;
     const backend = await chosen.backend();
     const already = await isPromoted(backend, signal);

@@ -97,6 +97,19 @@ export async function openMirrorRun(parts: Parts): Promise<MirrorRun | undefined
   };
 }
 
+/** What a run would do on mirrors beside sending them what it changes; changes nothing. */
+export async function previewMirrors(parts: Parts): Promise<readonly string[]> {
+  if (parts.mirrors.length === 0) return [];
+  const agreed = await parts.sync.agreedIndex({ cache: false });
+  const retry = parts.deps.config.retryOnPush ? ("pending" as const) : ("none" as const);
+  return openMirrors(parts).map(({ mirror, state }) => {
+    const work = chooseWork(mirrorGap(agreed, state), { fresh: NOBODY, retry, seed: false, most: MAX_RETRIES });
+    const waiting = work.uploads.length + work.deletes.length;
+    const rest = waiting === 0 ? "" : `, and ${waiting} file(s) that wait for it would be tried again`;
+    return `The mirror ${mirror.name} would get the same${rest}.`;
+  });
+}
+
 const NOBODY: ReadonlySet<RelPath> = new Set();
 
 /** Every mirror that can be used with what is known of it. */

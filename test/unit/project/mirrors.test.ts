@@ -426,3 +426,18 @@ test("push: what the Python tool left waiting on a mirror is taken up from its m
   expect(remoteRecord(lab, "a.md")).toMatchObject({ state: "ok", attempts: 0 });
   expect(remoteRecord(lab, "b.md")).toMatchObject({ state: "failed_perm" });
 });
+
+test("push --dry-run: names the mirrors and what waits for them, and touches nothing", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.faults.fail("write", down(), { times: 2 });
+  await lab.push();
+  lab.write("b.md", "two");
+  const calls = lab.faults.history.length;
+  const before = stamps(lab);
+  const result = await lab.project().push({ files: [], dryRun: true, allow: new Set(), forceLocal: false });
+  expect(result.notices).toEqual([
+    "The mirror dropbox would get the same, and 1 file(s) that wait for it would be tried again.",
+  ]);
+  expect([lab.faults.history.length, stamps(lab)]).toEqual([calls, before]);
+});
