@@ -13,7 +13,11 @@ export const dropbox: BackendModule = {
   label: "Dropbox",
   // Two apps with a folder of their own each see another place under one path.
   remoteRoot: (config) => `dropbox://${config.dropboxAppKey}${rootPath(config) || "/"}`,
-  signIn,
+  async signIn(config, deps, talk) {
+    await signIn(config, deps, talk);
+    const account = await withClient(deps, (client) => accountOf(client, deps));
+    return account === undefined ? {} : { account };
+  },
   inspect,
   prepare: (config, deps) => withClient(deps, (client) => prepare(config, client, deps)),
   check: (config, deps) =>

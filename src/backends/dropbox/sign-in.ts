@@ -2,7 +2,7 @@ import { DropboxAuth, DropboxResponseError } from "dropbox";
 import { createHttpClient } from "../../lib/http-client.ts";
 import { BackendError } from "../errors.ts";
 import { fromHttp } from "../http-trouble.ts";
-import type { BackendConfig, BackendDeps, SignedIn, Talk } from "../module.ts";
+import type { BackendConfig, BackendDeps, Talk } from "../module.ts";
 import { tokenText } from "./access.ts";
 import { grantedFrom, routeOf, sdkFetch } from "./client.ts";
 import { refusedToken } from "./errors.ts";
@@ -14,7 +14,7 @@ const NEEDED = ["files.content.read", "files.content.write"];
  * The authorization code flow with PKCE and without a secret: the person allows the app in a browser on any machine and
  * types the code that Dropbox shows. Writes the token when all is well.
  */
-export async function signIn(config: BackendConfig, deps: BackendDeps, talk: Talk): Promise<SignedIn> {
+export async function signIn(config: BackendConfig, deps: BackendDeps, talk: Talk): Promise<void> {
   const appKey = requireAppKey(config);
   if (talk.ask === undefined) {
     throw new BackendError("Could not sign in to Dropbox: there is nobody to ask for the code", {
@@ -26,7 +26,8 @@ export async function signIn(config: BackendConfig, deps: BackendDeps, talk: Tal
   try {
     const auth = new DropboxAuth({ clientId: appKey, fetch: sdkFetch(http, deps) });
     const address = await auth.getAuthenticationUrl("", "", "code", "offline", undefined, "none", true);
-    const shown = routeOf(deps.env)(String(address));
+    // The SDK leaves out the www that the documentation has.
+    const shown = routeOf(deps.env)(String(address).replace(/^https:\/\/dropbox\.com\//, "https://www.dropbox.com/"));
     talk.print("To let claude-mirror use your Dropbox, open this address, allow the app and copy the code it shows:");
     talk.print(`  ${shown}`);
     if (await talk.open(shown)) talk.print("It should be open in your browser now.");
@@ -39,7 +40,6 @@ export async function signIn(config: BackendConfig, deps: BackendDeps, talk: Tal
       throw new BackendError("Could not sign in to Dropbox: its answer holds no lasting token", { class: "AUTH" });
     }
     deps.tokens.write(tokenText({ appKey, refreshToken }));
-    return {};
   } finally {
     http.close();
   }

@@ -20,7 +20,11 @@ function firstLine({ username, remote, created, tokenFile, ...result }: AuthResu
   const made = created ? " (created)" : "";
   const place = `${printable(remote)}${made}`;
   if (tokenFile === null) return `${style.green("Ready:")} ${place}; no sign-in is needed.`;
-  if (result.backend !== "webdav" && username === null) return `${style.green("Remote:")} ${place}`;
-  const who = username === null ? "without an account" : `as ${printable(username)}`;
-  return `${style.green("Signed in")} ${who} to ${place}.`;
+  // A dry run that found no token.
+  if (result.backend !== "webdav" && result.mode === "dry run" && result.guard === null) {
+    return `${style.green("Remote:")} ${place}`;
+  }
+  const nobody = result.backend === "webdav" ? " without an account" : "";
+  const who = username === null ? nobody : ` as ${printable(username)}`;
+  return `${style.green("Signed in")}${who} to ${place}.`;
 }

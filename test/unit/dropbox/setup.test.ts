@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { routeOf } from "../../../src/backends/dropbox/client.ts";
 import type { Talk } from "../../../src/backends/module.ts";
 import { systemClock } from "../../../src/lib/clock.ts";
 import { loadConfig } from "../../../src/settings/load.ts";
@@ -40,12 +41,19 @@ function auth(lab: DropboxLab, talk: Talk, dryRun = false) {
 const tokenIn = (lab: DropboxLab) => JSON.parse(readFileSync(lab.token, "utf8")) as Record<string, string>;
 
 describe("auth with Dropbox", () => {
-  test("auth: the address asks for what is needed and no more, and holds the vendor's own host when none is replaced", async () => {
+  test("auth: the address asks for what is needed and no more", async () => {
     const lab = await dropboxLab(fake, { signedIn: false });
     const { talk, address, opened } = person();
     const result = await auth(lab, talk);
-    expect(result).toMatchObject({ tokenWritten: true, created: true, guard: "native", mode: "signed in" });
+    expect(result).toMatchObject({
+      username: "ada@example.com",
+      tokenWritten: true,
+      created: true,
+      guard: "native",
+      mode: "signed in",
+    });
     const url = new URL(address());
+    expect(url.origin + url.pathname).toBe(`${fake.origin}/oauth2/authorize`);
     expect(Object.fromEntries(url.searchParams)).toMatchObject({
       client_id: fake.appKey,
       response_type: "code",
@@ -153,6 +161,7 @@ describe("auth with Dropbox", () => {
     const dry = await lab.run(["auth", "--dry-run"]);
     expect(dry.code).toBe(0);
     expect(dry.stdout).toContain("Nobody is signed in yet");
+    expect(dry.stdout).not.toContain("Signed in");
     expect(existsSync(lab.token)).toBe(false);
     expect(fake.tree.get(lab.root)).toBeUndefined();
   });
@@ -282,4 +291,22 @@ describe("init with Dropbox", () => {
     expect(run.stderr).toContain(told);
     expect(existsSync(lab.configFile)).toBe(false);
   });
+});
+
+test("routeOf: the vendor's own hosts are used unless the environment names others, each for its role", () => {
+  const hosts = [
+    "https://api.dropboxapi.com/2/x",
+    "https://content.dropboxapi.com/2/x",
+    "https://notify.dropboxapi.com/2/x",
+  ];
+  expect(hosts.map(routeOf({}))).toEqual(hosts);
+  const env = {
+    CLAUDE_MIRROR_ENDPOINT_DROPBOX_UPLOAD: "https://upload.example",
+    CLAUDE_MIRROR_ENDPOINT_DROPBOX_AUTH: "http://127.0.0.1:1",
+  };
+  const route = routeOf(env);
+  expect(hosts.map(route)).toEqual([hosts[0] as string, "https://upload.example/2/x", hosts[2] as string]);
+  expect(route("https://api.dropboxapi.com/oauth2/token")).toBe("http://127.0.0.1:1/oauth2/token");
+  expect(route("https://www.dropbox.com/oauth2/authorize?a=b")).toBe("http://127.0.0.1:1/oauth2/authorize?a=b");
+  expect(() => routeOf({ CLAUDE_MIRROR_ENDPOINT_DROPBOX_API: "http://evil.example" })).toThrow("https");
 });
