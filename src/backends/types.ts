@@ -241,6 +241,11 @@ export interface Backend {
    * nothing is told for long, looking tells. One call at a time. Only where the remote tells by itself.
    */
   waitForChange?(path: RelPath, options?: CallOptions): Promise<"changed" | "quiet">;
+  /**
+   * Whether a content is what the file holds, by a checksum that only this backend computes: no request. Undefined where
+   * the file has none.
+   */
+  vouches?(file: RemoteFile, content: Pick<Source, "open">): Promise<boolean | undefined>;
   /** The canonical form of a `synced_remote_hash` found in a shared manifest, to compare with `nativeHash`. */
   canonicalHash(stored: string): string;
   close(): Promise<void>;

@@ -53,7 +53,9 @@ async function compareRow(row: Row, look: Look, tools: LookTools): Promise<Row> 
   const read = local.hash ? { stat: local.stat, hash: local.hash } : await tools.hashLocal(path);
   look.learned.local.set(path, read);
   const here = { ...local, stat: read.stat, hash: read.hash };
-  if (row.equal === undefined && sameByChecksum(remote.file, read.hash) === true) {
+  const vouched = async (): Promise<boolean> =>
+    sameByChecksum(remote.file, read.hash) ?? (await tools.isVouched?.(remote.file, path, read.stat)) ?? false;
+  if (row.equal === undefined && (await vouched())) {
     return { ...row, equal: true, local: here, remote: { ...remote, sha256: read.hash.sha256 } };
   }
   const sha256 = remote.sha256 ?? (await tools.hashRemote(remote.file)).sha256;

@@ -1,9 +1,10 @@
 import { NotFoundError, StaleError } from "../backends/errors.ts";
 import type { Backend, RemoteFile } from "../backends/types.ts";
 import { hasher } from "../lib/hash.ts";
-import type { RelPath } from "../lib/path.ts";
+import { joinUnder, type RelPath } from "../lib/path.ts";
 import { type ByteStream, drain } from "../lib/streams.ts";
-import type { ContentHash } from "./model.ts";
+import { localContent } from "./local-content.ts";
+import type { ContentHash, FileStat } from "./model.ts";
 
 /** Reads a remote file through and digests it; nothing is kept. Throws StaleError when it is another version by now. */
 export async function remoteHash(
@@ -57,4 +58,24 @@ export function sameByChecksum(file: RemoteFile, hash: ContentHash): boolean | u
     if (kind === "md5") return value === hash.md5;
   }
   return undefined;
+}
+
+export interface LocalPlace {
+  /** The project folder. */
+  readonly root: string;
+  readonly path: RelPath;
+  readonly stat: FileStat;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Whether a local file that must still have this stat is what the backend's own checksum names; undefined where the
+ * backend cannot tell. Asks nothing of the remote.
+ */
+export async function isVouched(backend: Backend, file: RemoteFile, place: LocalPlace): Promise<boolean | undefined> {
+  const { root, path, stat, signal } = place;
+  if (backend.vouches === undefined || file.size !== stat.size || file.racy) return undefined;
+  const options = { planned: stat, signal, onProgress: () => undefined };
+  const { source } = await localContent(joinUnder(root, path), path, options);
+  return backend.vouches(file, source);
 }

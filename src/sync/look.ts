@@ -71,6 +71,8 @@ export type HashRemote = (file: RemoteFile) => Promise<ContentHash>;
 export interface LookTools {
   readonly hashLocal: HashLocal;
   readonly hashRemote: HashRemote;
+  /** Whether the local file, which has this stat, holds what the remote vouches for; undefined where nobody can tell. */
+  readonly isVouched?: (file: RemoteFile, path: RelPath, stat: FileStat) => Promise<boolean | undefined>;
 }
 
 const ABSENT = { kind: "absent" } as const;

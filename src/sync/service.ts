@@ -6,7 +6,7 @@ import { parentOf, type RelPath } from "../lib/path.ts";
 import { createResumedFiles } from "../lib/resumed-file.ts";
 import { type Base, loadBase } from "./base.ts";
 import { compareContents } from "./compare.ts";
-import { readThrough, remoteHash } from "./contents.ts";
+import { isVouched, readThrough, remoteHash } from "./contents.ts";
 import { cleanTemps } from "./download.ts";
 import { type ExecuteHooks, execute } from "./execute.ts";
 import { type SyncFiles, syncFiles } from "./files.ts";
@@ -106,6 +106,7 @@ export function openSync(deps: SyncDeps): SyncService {
   const tools: LookTools = {
     hashLocal: (path) => hashFile(deps.root, path),
     hashRemote: async (file) => read.get(file.path)?.(file.rev) ?? remoteHash(await deps.backend(), file, deps),
+    isVouched: async (file, path, stat) => isVouched(await deps.backend(), file, { ...deps, path, stat }),
   };
   /** What is due, once manifest and index hold all that the journal says. */
   let recorded: { readonly due: Due | undefined } | undefined;

@@ -85,6 +85,14 @@ function bodies({ chapter, at, can }: ContractContext): void {
         }
       }
     });
+
+    test("vouches: for the bytes that are there and for no others of their length", async () => {
+      const { backend } = at();
+      const file = await create(backend, A, "content");
+      if (backend.vouches === undefined) return;
+      expect(await backend.vouches(file, sourceOf("content"))).toBe(true);
+      expect(await backend.vouches(file, sourceOf("c0ntent"))).toBe(false);
+    });
   });
 }
 

@@ -1,11 +1,13 @@
 import type { files } from "dropbox";
 import { limiter } from "../../lib/limits.ts";
 import type { RelPath } from "../../lib/path.ts";
+import { drain } from "../../lib/streams.ts";
 import { StaleError } from "../errors.ts";
 import type { BackendDeps } from "../module.ts";
 import type { Backend, Capabilities, Expect, Written } from "../types.ts";
 import { isRev, relocations, removals, removeEmptyFolder, removeFile, transferFile } from "./changing.ts";
 import type { DropboxClient } from "./client.ts";
+import { contentHasher } from "./content-hash.ts";
 import { foundFile } from "./files.ts";
 import { dropboxListing } from "./listing.ts";
 import { metadataAt } from "./lost.ts";
@@ -80,6 +82,13 @@ export function createDropboxBackend({ client, root, key, deps }: DropboxBackend
     },
     removeFolder: (path, { signal } = {}) => removeEmptyFolder(place, path, signal),
     waitForChange: (_path, options = {}) => listing.wait(options),
+    async vouches({ checksums }, content) {
+      const wanted = checksums?.find(({ kind }) => kind === "dropbox")?.value;
+      if (wanted === undefined) return undefined;
+      const hash = contentHasher();
+      await drain(content.open(), (chunk) => hash.update(chunk));
+      return hash.hex() === wanted;
+    },
     canonicalHash: (stored) => stored,
     async close() {
       listing.save();

@@ -35,7 +35,7 @@ export function changesRemote(verb: Verb): boolean {
 
 /** The same backend with `around` called for every verb. Verbs that it does not have stay absent. */
 export function aroundVerbs(backend: Backend, around: Around): Backend {
-  const { edit, copy, move, removeFolder, mend, changes, waitForChange } = backend;
+  const { edit, copy, move, removeFolder, mend, changes, waitForChange, vouches } = backend;
   return {
     kind: backend.kind,
     can: backend.can,
@@ -75,6 +75,7 @@ export function aroundVerbs(backend: Backend, around: Around): Backend {
     }),
     // Waiting is no work: it takes no place among the calls, and whoever waits decides what follows a failure.
     ...(waitForChange && { waitForChange: (path, options) => waitForChange.call(backend, path, options) }),
+    ...(vouches && { vouches: (file, content) => vouches.call(backend, file, content) }),
     canonicalHash: (stored) => backend.canonicalHash(stored),
     close: () => backend.close(),
   };

@@ -34,6 +34,20 @@ test("budget: pushing 1,000 small files with their snapshot takes 3 requests twi
   expect(fake.total()).toBeLessThanOrEqual(K / 1000 + 2 + 6);
 });
 
+test("budget: a second machine with the same files takes them over without reading one from the remote", async () => {
+  const one = await dropboxLab(fake);
+  const two = await dropboxLab(fake, { root: one.root });
+  for (const lab of [one, two]) for (let i = 0; i < 40; i++) lab.write(`${i}.md`, `note ${i}\n`);
+  two.write("7.md", "other\n");
+  await one.run(["push"]);
+  fake.reset();
+  const { adopted, conflicts } = JSON.parse((await two.run(["pull", "--json"])).stdout).result;
+  expect(adopted).toHaveLength(39);
+  expect(conflicts).toMatchObject([{ path: "7.md" }]);
+  // The one that differs, and the log.
+  expect(fake.count("files/download")).toBeLessThanOrEqual(3);
+});
+
 test("budget: the first listing takes a page of 2,000 each, and one that finds nothing new one request", async () => {
   const { backend, root, open, deps } = await dropboxFolder(fake);
   const bytes = Buffer.from("x");
