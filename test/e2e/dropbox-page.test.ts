@@ -37,6 +37,7 @@ test("docs/dropbox.md: every command of it works, and the project is on the Drop
 test("docs/dropbox.md: the messages that it explains are the ones that are shown", () => {
   const folder = join(import.meta.dir, "../../src/backends/dropbox");
   const sources = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
+  const names = readFileSync(join(import.meta.dir, "../../src/sync/names.ts"), "utf8");
   const vendors = readFileSync(join(import.meta.dir, "../fakes/dropbox.ts"), "utf8");
   const messages = messagesOf(PAGE).filter(
     (message) => /^[A-Z]?[a-z].* /.test(message) && !message.includes("claude-mirror"),
@@ -44,7 +45,7 @@ test("docs/dropbox.md: the messages that it explains are the ones that are shown
   expect(messages.length).toBeGreaterThanOrEqual(7);
   for (const message of messages) {
     const part = message.replace(" ...", "");
-    expect([part, [...sources, vendors].some((text) => text.includes(part))]).toEqual([part, true]);
+    expect([part, [...sources, names, vendors].some((text) => text.includes(part))]).toEqual([part, true]);
   }
 });
 

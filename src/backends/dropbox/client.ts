@@ -48,7 +48,7 @@ const SLOW_MS = 600_000;
 const SLOW =
   /\/(upload_session\/(finish|finish_batch_v2|append_batch|append_v2|start)|upload|(copy|move|delete)_\w+|list_folder)$/;
 /** A longpoll lasts its timeout and up to 90 s more (files.stone). Milliseconds. */
-const LONGPOLL_MS = 150_000;
+const LONGPOLL_MS = 240_000;
 
 const HOSTS: readonly (readonly [string, EndpointRole])[] = [
   ["https://api.dropboxapi.com/oauth2/", "AUTH"],

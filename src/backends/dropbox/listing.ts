@@ -11,6 +11,8 @@ import { fold } from "./paths.ts";
 import type { DropboxPlace } from "./place.ts";
 
 const PAGE = 2000;
+/** Seconds; Dropbox takes 30 to 480, and what is in between may cut longer waits. */
+const LONGPOLL_S = 120;
 
 export interface DropboxListing {
   list(under: RelPath | "", options?: ListOptions): Promise<Listing>;
@@ -75,7 +77,7 @@ export function dropboxListing({ place, key }: ListingOptions): DropboxListing {
       const cursor = latest;
       try {
         const { result } = await client.call({ what, signal }, (sdk, options) =>
-          sdk.filesListFolderLongpoll({ cursor, timeout: 30 }, options),
+          sdk.filesListFolderLongpoll({ cursor, timeout: LONGPOLL_S }, options),
         );
         if (result.backoff !== undefined) await client.clock.sleep(result.backoff * 1000, signal);
         if (!result.changes) return "quiet";

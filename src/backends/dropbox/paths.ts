@@ -7,17 +7,18 @@ import type { NameRules } from "../types.ts";
  * Dropbox keeps any name of Unicode text but these (also rclone's list): no backslash, no DEL, no space at the end,
  * and a few that its own clients use. 255 is counted in characters; bytes are the safer limit.
  */
-export const NAMES: NameRules = { forbidden: "\\\x7f", maxNameBytes: 255, caseSensitive: false };
-
-const DISALLOWED = new Set([
-  "desktop.ini",
-  "thumbs.db",
-  ".ds_store",
-  "icon\r",
-  ".dropbox",
-  ".dropbox.attr",
-  ".dropbox.cache",
-]);
+export const NAMES: NameRules = {
+  forbidden: "\\\x7f",
+  maxNameBytes: 255,
+  caseSensitive: false,
+  reserved: [
+    { pattern: " $", why: "Dropbox keeps no name that ends with a space" },
+    {
+      pattern: "^(desktop\\.ini|thumbs\\.db|\\.ds_store|icon\\r|\\.dropbox|\\.dropbox\\.attr|\\.dropbox\\.cache)$",
+      why: "Dropbox stores no file of this name",
+    },
+  ],
+};
 
 /** The form in which Dropbox compares names: it ignores case and the Unicode form. */
 export function fold(name: string): string {
@@ -57,8 +58,6 @@ export function requireName(path: RelPath): void {
 function troubleWith(part: string): string | undefined {
   if (part === "." || part === "..") return `"${part}" is no name`;
   if (/[\\\0\x7f]/.test(part)) return "it holds a character that Dropbox does not keep";
-  if (part.endsWith(" ")) return "it ends with a space";
-  if (DISALLOWED.has(part.toLowerCase())) return `Dropbox stores no "${part}"`;
   if (Buffer.byteLength(part) > NAMES.maxNameBytes) return `a part of it is longer than ${NAMES.maxNameBytes} bytes`;
-  return undefined;
+  return NAMES.reserved?.find(({ pattern }) => new RegExp(pattern, "i").test(part))?.why;
 }

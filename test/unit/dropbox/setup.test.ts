@@ -310,3 +310,13 @@ test("routeOf: the vendor's own hosts are used unless the environment names othe
   expect(route("https://www.dropbox.com/oauth2/authorize?a=b")).toBe("http://127.0.0.1:1/oauth2/authorize?a=b");
   expect(() => routeOf({ CLAUDE_MIRROR_ENDPOINT_DROPBOX_API: "http://evil.example" })).toThrow("https");
 });
+
+test("names: what Dropbox does not keep is held and named, and the rest goes on", async () => {
+  const lab = await dropboxLab(fake);
+  const odd = ["ends with space ", "Thumbs.db", "back\\slash.md"];
+  for (const name of [...odd, "fine.md"]) lab.write(name, `${name}\n`);
+  const { uploaded, held, failed } = await lab.json(["push"]);
+  expect(uploaded).toEqual(["fine.md"]);
+  expect(failed).toEqual([]);
+  expect((held as readonly { path: string }[]).map(({ path }) => path).sort()).toEqual([...odd].sort());
+});
