@@ -51,6 +51,9 @@ export class FakeDropbox {
   /** A second write that comes while one is being committed is refused, as under Dropbox's namespace lock. */
   lockMs = 0;
   origin = "";
+  /** Trouble at every turn: each nth request, signing in left out, meets the next of these faults. */
+  trouble: { readonly nth: number; readonly faults: readonly Fault[] } | undefined;
+  private requests = 0;
   /** Called with every request's endpoint before anything is done with it. */
   onRequest: ((endpoint: string) => void) | undefined;
   private readonly faults = new Map<string, Fault[]>();
@@ -176,7 +179,8 @@ export class FakeDropbox {
     const body = Buffer.concat(chunks);
     this.counts.set(endpoint, this.count(endpoint) + 1);
     this.onRequest?.(endpoint);
-    const fault = this.faults.get(endpoint)?.shift() ?? (isAuth(endpoint) ? undefined : this.faults.get("*")?.shift());
+    const always = isAuth(endpoint) ? undefined : (this.faults.get("*")?.shift() ?? this.turn());
+    const fault = this.faults.get(endpoint)?.shift() ?? always;
     if (fault && "status" in fault) return send(response, fault);
     if (fault && "cut" in fault && fault.cut === "before") return void request.socket.destroy();
     try {
@@ -191,6 +195,11 @@ export class FakeDropbox {
       if (error instanceof Refusal) return send(response, error.answer);
       send(response, { status: 500, text: String(error) });
     }
+  }
+
+  private turn(): Fault | undefined {
+    if (this.trouble === undefined || ++this.requests % this.trouble.nth !== 0) return undefined;
+    return this.trouble.faults[(this.requests / this.trouble.nth) % this.trouble.faults.length];
   }
 
   private async answer(call: Call): Promise<Answer | undefined> {

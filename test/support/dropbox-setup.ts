@@ -1,8 +1,10 @@
 import { dropbox } from "../../src/backends/dropbox/index.ts";
 import type { BackendDeps } from "../../src/backends/module.ts";
 import type { Backend } from "../../src/backends/types.ts";
+import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import type { ContractSetup } from "../contract/suite.ts";
-import type { FakeDropbox } from "../fakes/dropbox.ts";
+import { type FakeDropbox, type Fault, RATE_LIMITS } from "../fakes/dropbox.ts";
+import { tag } from "../fakes/dropbox-tree.ts";
 import { backendConfig, backendDeps, memoryTokens } from "./backend-config.ts";
 import { tempFolder } from "./temp.ts";
 
@@ -48,3 +50,32 @@ export function dropboxContract(fake: FakeDropbox, adapt: (backend: Backend) => 
     },
   };
 }
+
+/** A clock that sleeps by stepping on. */
+export function quickClock(): Clock & { readonly slept: number[] } {
+  const slept: number[] = [];
+  let ahead = 0;
+  return {
+    slept,
+    now: () => systemClock.now() + ahead,
+    async sleep(ms, signal) {
+      signal?.throwIfAborted();
+      slept.push(ms);
+      const until = systemClock.now() + ahead + ms;
+      await Promise.resolve();
+      ahead = Math.max(ahead, until - systemClock.now());
+    },
+  };
+}
+
+const EXPIRED = tag("expired_access_token");
+/** Trouble that passes, with a name. */
+export const PASSING: readonly (readonly [string, Fault])[] = [
+  ["an access token that ran out", { status: 401, json: { error_summary: "expired_access_token/..", error: EXPIRED } }],
+  ["too many requests", RATE_LIMITS.requests(3)],
+  ["too many writes", RATE_LIMITS.writes(2)],
+  ["a broken server", { status: 500, text: "oops" }],
+  ["a server that is down", { status: 503, text: "down" }],
+  ["a connection that breaks", { cut: "before" }],
+  ["a lost answer", { cut: "after" }],
+];

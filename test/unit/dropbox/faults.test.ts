@@ -9,27 +9,10 @@ import { FakeDropbox, type Fault, RATE_LIMITS } from "../../fakes/dropbox.ts";
 import { tag } from "../../fakes/dropbox-tree.ts";
 import { memoryTokens } from "../../support/backend-config.ts";
 import { sourceOf, textAt } from "../../support/bodies.ts";
-import { dropboxFolder } from "../../support/dropbox-setup.ts";
+import { dropboxFolder, PASSING, quickClock } from "../../support/dropbox-setup.ts";
 
 const fake = await FakeDropbox.start();
 afterAll(() => fake.stop());
-
-/** A clock that sleeps by stepping on. */
-function quickClock(): Clock & { readonly slept: number[] } {
-  const slept: number[] = [];
-  let ahead = 0;
-  return {
-    slept,
-    now: () => systemClock.now() + ahead,
-    async sleep(ms, signal) {
-      signal?.throwIfAborted();
-      slept.push(ms);
-      const until = systemClock.now() + ahead + ms;
-      await Promise.resolve();
-      ahead = Math.max(ahead, until - systemClock.now());
-    },
-  };
-}
 
 interface Lab {
   /** As the program uses it. */
@@ -170,17 +153,6 @@ const OPERATIONS: readonly Operation[] = [
       for (const path of MANY) expect(await textAt(backend, at(`copies/${path}`))).toBe(`in ${path}`);
     },
   },
-];
-
-const EXPIRED = tag("expired_access_token");
-const PASSING: readonly (readonly [string, Fault])[] = [
-  ["an access token that ran out", { status: 401, json: { error_summary: "expired_access_token/..", error: EXPIRED } }],
-  ["too many requests", RATE_LIMITS.requests(3)],
-  ["too many writes", RATE_LIMITS.writes(2)],
-  ["a broken server", { status: 500, text: "oops" }],
-  ["a server that is down", { status: 503, text: "down" }],
-  ["a connection that breaks", { cut: "before" }],
-  ["a lost answer", { cut: "after" }],
 ];
 
 describe.each(OPERATIONS.map((operation) => [operation.name, operation] as const))("%s", (_name, operation) => {
