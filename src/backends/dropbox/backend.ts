@@ -40,7 +40,14 @@ export interface DropboxBackendOptions {
 
 /** The storage contract on a folder of a Dropbox. Costs no request. */
 export function createDropboxBackend({ client, root, key, deps }: DropboxBackendOptions): Backend {
-  const place: DropboxPlace = { client, root, changing: limiter(1), stateFolder: deps.stateFolder, log: deps.log };
+  const place: DropboxPlace = {
+    client,
+    root,
+    changing: limiter(1),
+    stateFolder: deps.stateFolder,
+    list: (options) => listing.list("", options),
+    log: deps.log,
+  };
   const listing = dropboxListing({ place, key });
   const upload = smallUploads(place);
   const remove = removals(place);

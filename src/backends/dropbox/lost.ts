@@ -2,8 +2,9 @@ import type { files } from "dropbox";
 import type { Settled } from "../../lib/coalesce.ts";
 import type { RelPath } from "../../lib/path.ts";
 import { BackendError, NotFoundError } from "../errors.ts";
-import type { Written } from "../types.ts";
+import type { RemoteFile, Written } from "../types.ts";
 import { answeredFile } from "./files.ts";
+import { fold } from "./paths.ts";
 import type { DropboxPlace } from "./place.ts";
 
 /** A write whose answer was lost, or refused after an earlier sending. */
@@ -15,18 +16,49 @@ export interface InDoubt {
   readonly error: unknown;
 }
 
+/** More than so many are looked for in one listing. */
+const FEW = 8;
+
 /**
  * Looks whether writes in doubt took effect: the bytes are there under a version that is not the one to be replaced.
- * Everything else keeps its error. One request each: answers are lost rarely.
+ * Everything else keeps its error.
  */
 export async function resolveLost(
   writes: readonly InDoubt[],
   place: DropboxPlace,
   signal: AbortSignal | undefined,
 ): Promise<Settled<Written>[]> {
+  const inDoubt = writes.filter(({ error }) => error instanceof BackendError && error.outcomeUnknown).length;
+  const listed = inDoubt > FEW && !signal?.aborted ? await listedFiles(place, signal) : undefined;
   const results: Settled<Written>[] = [];
-  for (const write of writes) results.push(await resolveOne(write, place, signal));
+  for (const write of writes) {
+    const found = listed?.get(fold(write.path));
+    if (listed === undefined) results.push(await resolveOne(write, place, signal));
+    else
+      results.push(
+        found && isOurs(write, found) ? { ok: { file: { ...found, path: write.path } } } : { error: write.error },
+      );
+  }
   return results;
+}
+
+/** Everything by its folded path; empty when the look failed: whoever asked looks again, one by one. */
+async function listedFiles(
+  place: DropboxPlace,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, RemoteFile>> {
+  try {
+    const { files: found } = await place.list(signal === undefined ? {} : { signal });
+    return new Map(found.map((file) => [fold(file.path), file]));
+  } catch {
+    return new Map();
+  }
+}
+
+function isOurs({ error, mode, hash }: InDoubt, { rev, checksums }: RemoteFile): boolean {
+  const inDoubt = error instanceof BackendError && error.outcomeUnknown;
+  const replaced = mode[".tag"] === "update" ? mode.update : undefined;
+  return inDoubt && checksums?.[0]?.value === hash && rev !== replaced;
 }
 
 async function resolveOne(

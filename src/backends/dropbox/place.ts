@@ -1,5 +1,6 @@
 import type { Limiter } from "../../lib/limits.ts";
 import type { BackendDeps } from "../module.ts";
+import type { Listing, ListOptions } from "../types.ts";
 import type { DropboxClient } from "./client.ts";
 
 /** One project's folder on Dropbox, as every part of the backend uses it. */
@@ -11,5 +12,7 @@ export interface DropboxPlace {
   readonly changing: Limiter;
   /** Where this machine keeps what it knows of the place. */
   readonly stateFolder: string;
+  /** A listing of everything as of now. */
+  readonly list: (options: ListOptions) => Promise<Listing>;
   readonly log?: BackendDeps["log"];
 }

@@ -273,6 +273,16 @@ test("batch: where a long header is refused the batch is halved", async () => {
   for (const path of MANY) expect(await textAt(backend, path)).toBe(`in ${path}`);
 });
 
+test("batch: a lost answer to a hundred commits costs one look", async () => {
+  const { backend } = await lab();
+  const paths = Array.from({ length: 100 }, (_, i) => at(`many/${i}.md`));
+  fake.fail("files/upload_session/finish_batch_v2", { cut: "after" });
+  const written = await writeAll(backend, paths);
+  expect(written.map(({ file }) => file?.path)).toEqual(paths);
+  expect(fake.count("files/get_metadata")).toBe(0);
+  expect(fake.total()).toBeLessThanOrEqual(3 + 2);
+});
+
 test("sessions: a batch whose sessions ended is sent again", async () => {
   const { backend } = await lab();
   fake.onRequest = (endpoint) => {
