@@ -1,6 +1,7 @@
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { COMMANDS } from "../../src/cli/table.ts";
 import { FakeDropbox } from "../fakes/dropbox.ts";
 import { messagesOf, runLine } from "../support/page-reader.ts";
 import { commandsOf, readPage, somePlace } from "../support/pages.ts";
@@ -47,6 +48,12 @@ test("docs/dropbox.md: the messages that it explains are the ones that are shown
     const part = message.replace(" ...", "");
     expect([part, [...sources, names, vendors].some((text) => text.includes(part))]).toEqual([part, true]);
   }
+});
+
+test("docs/dropbox.md: names commands that exist", () => {
+  const named = [...readPage(PAGE).matchAll(/`claude-mirror ([a-z-]+)/g)].map(([, name = ""]) => name);
+  expect(named.length).toBeGreaterThan(3);
+  expect(named.filter((name) => !(name in COMMANDS))).toEqual([]);
 });
 
 test("docs/dropbox.md: is linked from the README", () => {
