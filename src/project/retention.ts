@@ -1,8 +1,11 @@
 import type { ForgetOutcome, ForgetPlan, ForgetSelector, GcPlan, GcReport, PrunePolicy } from "../snapshots/model.ts";
 import { planForget, planPrune } from "../snapshots/retention.ts";
 import { withProjectLock } from "./lock.ts";
+import { partsAt } from "./mirrors/fallback.ts";
+import { mirrorsSnapshots } from "./mirrors/snapshots.ts";
 import type { RunResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
+import { allPlaces } from "./place.ts";
 import type { PruneRequest } from "./service.ts";
 
 /** What `forget` would delete. */
@@ -52,7 +55,19 @@ export async function pruneAfter(parts: Parts, running: Promise<RunResult>): Pro
   return { ...result, notices: [...result.notices, ...(await autoPrune(parts))] };
 }
 
+/** On the primary and on every mirror that gets the snapshots, each for itself. */
 async function autoPrune(parts: Parts): Promise<readonly string[]> {
+  const [primary, ...mirrors] = allPlaces(parts);
+  const pruned = mirrorsSnapshots(parts.deps.config) ? [primary, ...mirrors] : [primary];
+  const told: string[] = [];
+  for (const place of pruned) {
+    const where = place === primary ? "" : ` on ${place.name}`;
+    told.push(...(await autoPruneOn(partsAt(parts, place), where)));
+  }
+  return told;
+}
+
+async function autoPruneOn(parts: Parts, where: string): Promise<readonly string[]> {
   try {
     const outcomes = await forgetSnapshots(parts, await planPruning(parts, { includeTagged: false }));
     const forgotten = outcomes.filter(({ status }) => status === "forgotten").length;
@@ -60,12 +75,14 @@ async function autoPrune(parts: Parts): Promise<readonly string[]> {
     return [
       ...(forgotten === 0
         ? []
-        : [`auto_prune: ${forgotten} old snapshot(s) deleted; claude-mirror gc frees their space.`]),
-      ...failed.map(({ timestamp, error }) => `auto_prune: snapshot ${timestamp} could not be deleted: ${error}`),
+        : [`auto_prune: ${forgotten} old snapshot(s) deleted${where}; claude-mirror gc frees their space.`]),
+      ...failed.map(
+        ({ timestamp, error }) => `auto_prune: snapshot ${timestamp} could not be deleted${where}: ${error}`,
+      ),
     ];
   } catch (error) {
     parts.deps.signal.throwIfAborted();
-    return [`auto_prune: no snapshot was deleted: ${error instanceof Error ? error.message : String(error)}`];
+    return [`auto_prune: no snapshot was deleted${where}: ${error instanceof Error ? error.message : String(error)}`];
   }
 }
 

@@ -10,7 +10,7 @@ export const forgetCommand = command({
   summary: "Delete snapshots by name, age or number",
   about: [
     "Shows what would be deleted. With --delete it is deleted after the word YES was typed, or at once with --yes.",
-    "Exactly one of TIMESTAMPS, --before, --keep-last and --keep-days says which. A snapshot that cannot be read is deleted only when it is named. Stored contents stay until claude-mirror gc.",
+    "Exactly one of TIMESTAMPS, --before, --keep-last and --keep-days says which. A snapshot that cannot be read is deleted only when it is named. Stored contents stay until claude-mirror gc. Mirrors keep their snapshots: work on each with --backend.",
   ],
   positionals: [
     {

@@ -10,7 +10,7 @@ export const pruneCommand = command({
   about: [
     "Shows what would be deleted. With --delete it is deleted after the word YES was typed, or at once with --yes.",
     "--keep-daily 7 keeps the newest snapshot of each of the last 7 days (UTC) that have one; weeks begin on Monday. What one rule keeps stays. Tagged snapshots stay, too, and so do those that cannot be read.",
-    "Stored contents stay until claude-mirror gc.",
+    "Stored contents stay until claude-mirror gc. Mirrors keep their snapshots: work on each with --backend.",
   ],
   options: {
     "keep-last": { kind: "number", value: "N", min: 1, help: "Keep the N newest." },

@@ -111,3 +111,14 @@ test("gc and forget --backend: work on that backend alone", async () => {
   expect((await lab.project().on(undefined).snapshots()).length).toBe(1);
   expect(textOn(lab.mirror, "a.md")).toBe("one");
 });
+
+test("push: auto_prune keeps to its rules on mirrors, too, and a mirror that is down is a notice", async () => {
+  const lab = mirrorLab({ config: { autoPrune: true, keepLast: 1 } });
+  await pushed(lab);
+  lab.write("a.md", "two");
+  await lab.push();
+  expect((await lab.project().on("dropbox").snapshots()).length).toBe(1);
+  lab.write("a.md", "three");
+  lab.faults.fail("list", new BackendError("the server is down", { class: "TRANSIENT" }));
+  expect((await lab.push()).notices.join()).toContain("no snapshot was deleted on dropbox: the server is down");
+});
