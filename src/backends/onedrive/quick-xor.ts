@@ -11,6 +11,9 @@ const SHIFT = 11;
 /**
  * QuickXorHash: every byte is xored into a circle of 160 bits, 11 bits further on each time, and the length into the
  * last 64. https://learn.microsoft.com/onedrive/developer/code-snippets/quickxorhash
+ *
+ * It finds damage and no more: what is exchanged at a distance of 160 bytes, as rows of a table are, leaves it as it
+ * was. So it never speaks for the equality of two contents that nobody has read.
  */
 export function quickXor(): QuickXor {
   /** Bytes that share a place in the circle are gathered first: the shift comes round after 160 bytes. */

@@ -11,7 +11,7 @@ import { addressOf, inPlace, knownItem, lookUp, type Remote, statFile } from "./
 import { type Uploaded, uploadBySession } from "./upload-session.ts";
 
 /** Bodies of this size and more go by a session. */
-const SIMPLE_BYTES = 4 * 1024 * 1024;
+const SIMPLE_BYTES = 4_000_000;
 const BEHAVIOR = encodeURIComponent("@microsoft.graph.conflictBehavior");
 
 /** The contract's `write`. */
