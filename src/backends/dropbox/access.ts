@@ -51,6 +51,8 @@ export interface AccessOptions {
   readonly stateFolder: string;
   readonly clock: Clock;
   readonly refresh: (token: DropboxToken) => Promise<Granted>;
+  /** Told what is tried to stay signed in, and how it ended. */
+  readonly authLog?: ((line: string) => void) | undefined;
 }
 
 /** So long before its end an access token is replaced. */
@@ -67,7 +69,7 @@ interface Kept {
  * An access token is kept in the state folder, readable by its owner alone, so that a run that finds nothing to do
  * needs no request for a new one.
  */
-export function openAccess({ tokens, stateFolder, clock, refresh }: AccessOptions): Access {
+export function openAccess({ tokens, stateFolder, clock, refresh, authLog }: AccessOptions): Access {
   const file = join(stateFolder, "dropbox-access.json");
   let kept: Kept | undefined;
   let loaded = false;
@@ -90,7 +92,14 @@ export function openAccess({ tokens, stateFolder, clock, refresh }: AccessOption
         kept = elsewhere;
         return elsewhere.token;
       }
-      const granted = await refresh(own);
+      authLog?.(
+        `Dropbox: ${refused === undefined ? "no access token is good any more" : "the access token was refused"}, asking for another`,
+      );
+      const granted = await refresh(own).catch((error: unknown) => {
+        authLog?.(error instanceof Error ? error.message : String(error));
+        throw error;
+      });
+      authLog?.(`Dropbox: signed in for another ${Math.round(granted.lifeMs / 60_000)} minutes`);
       const next = granted.refreshToken === undefined ? own : { ...own, refreshToken: granted.refreshToken };
       // First: a refresh token that was spent and not written down would be the end of the sign-in.
       if (next.refreshToken !== own.refreshToken) tokens.write(tokenText(next));

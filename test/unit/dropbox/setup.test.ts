@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { routeOf } from "../../../src/backends/dropbox/client.ts";
@@ -8,6 +9,7 @@ import { loadConfig } from "../../../src/settings/load.ts";
 import { machineFrom } from "../../../src/settings/machine.ts";
 import { signIn } from "../../../src/setup/auth.ts";
 import { FakeDropbox } from "../../fakes/dropbox.ts";
+import { contentHashOf } from "../../fakes/dropbox-tree.ts";
 import { type DropboxLab, dropboxLab } from "../../support/dropbox-lab.ts";
 import { setupLab } from "../../support/setup-lab.ts";
 
@@ -319,4 +321,61 @@ test("names: what Dropbox does not keep is held and named, and the rest goes on"
   expect(uploaded).toEqual(["fine.md"]);
   expect(failed).toEqual([]);
   expect((held as readonly { path: string }[]).map(({ path }) => path).sort()).toEqual([...odd].sort());
+});
+
+test("auth verbose: every refresh and its end are told on stderr, and no token", async () => {
+  const lab = await dropboxLab(fake);
+  const verbose = { env: { CLAUDE_MIRROR_AUTH_VERBOSE: "1" } };
+  const first = await lab.run(["status"], verbose);
+  expect(first.stderr).toContain("asking for another");
+  expect(first.stderr).toContain("signed in for another 240 minutes");
+  expect((await lab.run(["status"], verbose)).stderr).not.toContain("Dropbox:");
+  fake.revoke();
+  fake.fail("files/list_folder/continue", { status: 401, json: { error: { ".tag": "expired_access_token" } } });
+  const over = await lab.run(["status"], verbose);
+  fake.reset();
+  expect(over.code).toBe(6);
+  expect(over.stderr).toContain("refresh token is invalid or revoked");
+  for (const { stderr } of [first, over]) expect(stderr).not.toMatch(/sl\.|refresh_[0-9a-f]/);
+});
+
+describe("the shared manifest", () => {
+  const manifestOf = (lab: DropboxLab) => join(lab.project, ".claude_mirror_manifest.json");
+
+  test("manifest: holds the path as Dropbox shows it and its content_hash, as the Python tool keeps them", async () => {
+    const lab = await dropboxLab(fake);
+    lab.write("docs/a.md", "content\n");
+    await lab.json(["push"]);
+    const entries = JSON.parse(readFileSync(manifestOf(lab), "utf8")) as Record<string, Record<string, string>>;
+    expect(entries["docs/a.md"]).toMatchObject({
+      remote_file_id: `${lab.root}/docs/a.md`,
+      synced_remote_hash: contentHashOf(Buffer.from("content\n")),
+      synced_hash: createHash("md5").update("content\n").digest("hex"),
+    });
+  });
+
+  test("manifest: one that the Python tool wrote is taken up without reading a file", async () => {
+    const lab = await dropboxLab(fake);
+    const entries: Record<string, object> = {};
+    for (const name of ["a.md", "b.md", "changed there.md"]) {
+      const bytes = Buffer.from(`in ${name}\n`);
+      lab.write(name, bytes.toString());
+      fake.tree.commit(
+        { path: `${lab.root}/${name}` },
+        name.startsWith("c") ? Buffer.from("new\n") : bytes,
+        (error) => error,
+      );
+      entries[name] = {
+        synced_hash: createHash("md5").update(bytes).digest("hex"),
+        remote_file_id: `${lab.root}/${name}`,
+        synced_at: "2026-11-20T17:08:28.677552+00:00",
+        synced_remote_hash: contentHashOf(bytes),
+      };
+    }
+    writeFileSync(manifestOf(lab), JSON.stringify(entries, null, 2));
+    fake.reset();
+    const { summary } = await lab.json(["status"]);
+    expect(summary).toMatchObject({ in_sync: 2, remote_ahead: 1, conflict: 0 });
+    expect(fake.count("files/download")).toBe(0);
+  });
 });
