@@ -54,7 +54,10 @@ export interface FakeHttpOptions {
   /** The endpoint's name for counters and faults. */
   name(request: FakeRequest): string;
   handle(request: FakeRequest, endpoint: string): Promise<FakeReply>;
-  readonly tls?: { readonly key: string; readonly cert: string } | undefined;
+  /** `host`: the name that the certificate is for. */
+  readonly tls?: { readonly key: string; readonly cert: string; readonly host?: string } | undefined;
+  /** The server's clock, milliseconds since 1970. */
+  readonly now?: () => number;
 }
 
 interface Queued extends Fault {
@@ -71,6 +74,7 @@ export async function startFakeHttp(options: FakeHttpOptions): Promise<FakeHttp>
   const history: string[] = [];
   const faults: Queued[] = [];
   let origin = "";
+  const now = options.now ?? (() => Date.now());
 
   const answer = async (request: FakeRequest): Promise<FakeReply> => {
     const endpoint = options.name(request);
@@ -91,17 +95,17 @@ export async function startFakeHttp(options: FakeHttpOptions): Promise<FakeHttp>
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const { socket } = incoming;
     answer(requestOf(incoming, origin)).then(
-      (reply) => send(outgoing, reply),
+      (reply) => send(outgoing, reply, now()),
       (error: unknown) => {
         if (error instanceof CutConnection || incoming.destroyed) socket.destroy();
-        else send(outgoing, { status: 599, body: error instanceof Error ? (error.stack ?? "") : String(error) });
+        else send(outgoing, { status: 599, body: error instanceof Error ? (error.stack ?? "") : String(error) }, now());
       },
     );
   };
   const server: Server = options.tls === undefined ? createServer(listener) : createTlsServer(options.tls, listener);
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  origin = `${options.tls === undefined ? "http" : "https"}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  origin = `${options.tls === undefined ? "http" : "https"}://${options.tls?.host ?? "127.0.0.1"}:${(server.address() as AddressInfo).port}`;
   return {
     origin,
     requests,
@@ -159,11 +163,11 @@ async function collect(incoming: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function send(outgoing: ServerResponse, reply: FakeReply): void {
+function send(outgoing: ServerResponse, reply: FakeReply, nowMs: number): void {
   if (outgoing.destroyed) return;
   const body = reply.body ?? "";
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
   const length: Record<string, string> = reply.status === 204 ? {} : { "Content-Length": String(bytes.length) };
-  outgoing.writeHead(reply.status, { ...length, Date: new Date().toUTCString(), ...reply.headers });
+  outgoing.writeHead(reply.status, { ...length, Date: new Date(nowMs).toUTCString(), ...reply.headers });
   outgoing.end(bytes);
 }

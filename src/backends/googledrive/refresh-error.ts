@@ -53,12 +53,12 @@ export function fromTokenRefusal(refusal: TokenRefusal, skewMs: number | undefin
     return new BackendError(message("Google has trouble of its own"), { class: "TRANSIENT", status });
   }
   const auth = (found: string, hint: string) => new BackendError(message(found), { class: "AUTH", status, hint });
+  if (/rapt|reauth/i.test(`${subtype} ${description}`)) return auth("Google asks for a new sign-in", ORGANISATION);
   if (error === "invalid_grant" && skewMs !== undefined && Math.abs(skewMs) > MOST_SKEW_MS) {
     const minutes = Math.round(Math.abs(skewMs) / 60_000);
     const off = `this machine's clock is ${minutes} minutes ${skewMs > 0 ? "ahead" : "behind"}`;
     return auth(off, "Set the clock (timedatectl set-ntp true, or sudo sntp -sS time.apple.com), then try again.");
   }
-  if (/rapt|reauth/i.test(`${subtype} ${description}`)) return auth("Google asks for a new sign-in", ORGANISATION);
   if (/admin_policy|org_internal|access_denied/.test(`${error} ${subtype}`)) {
     return auth("a rule of the organisation forbids it", ORGANISATION);
   }

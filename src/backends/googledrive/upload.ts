@@ -106,21 +106,35 @@ function framed(source: Source, before: string, after: string): { size: number; 
   };
 }
 
+/** How often one call asks a session anew what has arrived there. */
+const MOST_LOOKS = 3;
+
 async function resumable(transfer: Transfer, tools: UploadTools, call: CallOptions): Promise<HttpResponse> {
-  const { key } = transfer;
+  const { key, source } = transfer;
   const kept = key === undefined ? undefined : tools.sessions.get(key);
-  if (key !== undefined && kept !== undefined && kept.size === transfer.source.size) {
-    const state = await stateOf(kept.url, transfer, tools, call);
+  let session = kept?.size === source.size ? kept.url : undefined;
+  let state: SessionState = session === undefined ? { kind: "lost" } : await stateOf(session, transfer, tools, call);
+  for (let looks = 1; ; looks++) {
     if (state.kind === "done") {
-      tools.sessions.drop(key);
+      if (key !== undefined) tools.sessions.drop(key);
       return state.response;
     }
-    if (state.kind === "open") return sendRest(kept.url, state.from, transfer, tools, call);
-    tools.sessions.drop(key);
+    if (state.kind === "lost" || session === undefined) {
+      session = await openSession(transfer, tools, call);
+      state = { kind: "open", from: 0 };
+      if (key !== undefined)
+        tools.sessions.set(key, { url: session, atMs: Math.round(tools.now()), size: source.size });
+    }
+    try {
+      return await sendRest(session, state.from, transfer, tools, call);
+    } catch (error) {
+      // A repeated request met its own first half: the session says what has arrived.
+      const outOfStep =
+        error instanceof BackendError && (error.status === 400 || error.status === 404 || error.status === 410);
+      if (!outOfStep || looks >= MOST_LOOKS) throw error;
+      state = await stateOf(session, transfer, tools, call);
+    }
   }
-  const url = await openSession(transfer, tools, call);
-  if (key !== undefined) tools.sessions.set(key, { url, atMs: Math.round(tools.now()), size: transfer.source.size });
-  return sendRest(url, 0, transfer, tools, call);
 }
 
 async function openSession(transfer: Transfer, { client }: UploadTools, call: CallOptions): Promise<string> {
@@ -217,9 +231,11 @@ async function sendRest(
     if (key !== undefined) tools.sessions.drop(key);
     return response;
   } catch (error) {
-    // What stands in the session is of a file that has changed, or the session is lost.
-    const over = error instanceof LocalFileError || (error instanceof BackendError && error.class !== "TRANSIENT");
-    if (key !== undefined && over) tools.sessions.drop(key);
+    // What stands in the session is of a file that has changed.
+    const changed =
+      error instanceof LocalFileError ||
+      (error instanceof BackendError && error.status === undefined && error.class === "FILE_REJECTED");
+    if (key !== undefined && changed) tools.sessions.drop(key);
     throw error;
   }
 }

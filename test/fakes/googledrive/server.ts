@@ -42,7 +42,7 @@ export interface FakeDrive extends FakeHttp {
 }
 
 export interface FakeDriveOptions {
-  readonly tls?: { readonly key: string; readonly cert: string };
+  readonly tls?: { readonly key: string; readonly cert: string; readonly host?: string };
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -80,6 +80,7 @@ export async function startFakeDrive(options: FakeDriveOptions = {}): Promise<Fa
   };
   const http = await startFakeHttp({
     tls: options.tls,
+    now,
     name: (request) => routeOf(request)?.method ?? "unknown",
     async handle(request) {
       const route = routeOf(request);
