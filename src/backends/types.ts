@@ -71,6 +71,8 @@ export interface Written {
   readonly file?: RemoteFile;
   /** The server's clock in its answer, milliseconds since 1970: a later modification is somebody else's. */
   readonly serverTimeMs?: number;
+  /** How long the request took, milliseconds: some servers read their clock when it comes in, not when they answer. */
+  readonly tookMs?: number;
 }
 
 export interface Opened {

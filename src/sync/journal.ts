@@ -23,6 +23,8 @@ export interface SentFile extends ContentHash {
   readonly size: number;
   /** The server's clock in its answer, milliseconds since 1970. */
   readonly serverTimeMs?: number;
+  /** Milliseconds by which that may be too early. */
+  readonly tookMs?: number;
   readonly local?: FileStat;
 }
 

@@ -75,14 +75,22 @@ export function compareRemote(
   return verdict;
 }
 
-/** Whether a look at the remote shows the upload itself: right content, and not modified after the server took it. */
-export function judgeSent(sent: SentFile, file: RemoteFile | undefined): "confirmed" | "damaged" | "unclear" {
+/**
+ * Whether a look at the remote shows the upload itself: right content, and not modified after the server took it.
+ * `likely`: modified while the request was under way, for all that its answer tells; somebody else can have done that.
+ */
+export function judgeSent(
+  sent: SentFile,
+  file: RemoteFile | undefined,
+): "confirmed" | "likely" | "damaged" | "unclear" {
   if (file === undefined) return "unclear";
   const compared = compareRemote(file, sent);
   if (compared === "equal") return "confirmed";
-  const timed = sent.serverTimeMs !== undefined && file.modifiedMs !== undefined;
-  if (!timed || file.modifiedMs > sent.serverTimeMs + CLOCK_GRAIN_MS) return "unclear";
-  return compared === "different" ? "damaged" : "confirmed";
+  const { serverTimeMs, tookMs = 0 } = sent;
+  if (serverTimeMs === undefined || file.modifiedMs === undefined) return "unclear";
+  const lateMs = file.modifiedMs - serverTimeMs - CLOCK_GRAIN_MS;
+  if (lateMs <= 0) return compared === "different" ? "damaged" : "confirmed";
+  return lateMs <= tookMs && compared !== "different" ? "likely" : "unclear";
 }
 
 /** HTTP dates count whole seconds. */

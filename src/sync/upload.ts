@@ -119,7 +119,8 @@ function answerOf(request: SendRequest, content: LocalContent, written: Written)
   const { path, local } = request;
   const { hash, source } = content;
   if (written.file === undefined) {
-    const time = written.serverTimeMs === undefined ? {} : { serverTimeMs: written.serverTimeMs };
+    const { serverTimeMs, tookMs } = written;
+    const time = serverTimeMs === undefined ? {} : { serverTimeMs, ...(tookMs === undefined ? {} : { tookMs }) };
     return { kind: "unnamed", sent: { path, ...hash, size: source.size, local, ...time } };
   }
   if (compareRemote(written.file, { ...hash, size: source.size }) === "different") throw damaged(path);

@@ -1,3 +1,4 @@
+import type { Clock } from "../../lib/clock.ts";
 import { faultPoint } from "../../lib/fault.ts";
 import type { HttpResponse } from "../../lib/http-response.ts";
 import { parentOf, type RelPath } from "../../lib/path.ts";
@@ -141,11 +142,12 @@ export async function put(remote: Remote, path: RelPath, source: Source, options
   faultPoint("webdav-put");
   // Only what replaces a known version must not bring its folder back.
   const replaces = "If" in options.headers || "If-Match" in options.headers;
+  const startedMs = remote.clock.now();
   const response = replaces
     ? await sendDrained(connection, request)
     : await withFolder(remote, parentOf(path), request, options);
   if (!response.ok) throw refusedChange(connection, response, request, replaces);
-  const written = writtenFile(remote, path, source, response);
+  const written = writtenFile(remote, path, source, { response, startedMs });
   return options.dateMs === undefined ? written : { ...written, file: datedFile(path, source.size, options.dateMs) };
 }
 
@@ -158,11 +160,23 @@ function datedFile(path: RelPath, size: number, modifiedMs: number): RemoteFile 
   return { path, size, rev, racy: false, id: path, nativeHash: rev, modifiedMs };
 }
 
-/** What the answer to a write tells of the new version. */
-export function writtenFile({ facts }: Remote, path: RelPath, source: Source, response: HttpResponse): Written {
-  const etag = response.headers.get("etag") ?? response.headers.get("oc-etag");
+/** The answer to a request that was sent at `startedMs`. */
+interface Answer {
+  readonly response: HttpResponse;
+  readonly startedMs: number;
+}
+
+/** Apache's Date is the time at which a request came in, however long it took. */
+function serverTime({ response, startedMs }: Answer, clock: Clock): Pick<Written, "serverTimeMs" | "tookMs"> {
   const serverTimeMs = dateOf(response);
-  const clock = serverTimeMs === undefined ? {} : { serverTimeMs };
+  return serverTimeMs === undefined ? {} : { serverTimeMs, tookMs: Math.max(0, Math.ceil(clock.now() - startedMs)) };
+}
+
+/** What the answer to a write tells of the new version. */
+export function writtenFile({ facts, clock: time }: Remote, path: RelPath, source: Source, answer: Answer): Written {
+  const { response } = answer;
+  const etag = response.headers.get("etag") ?? response.headers.get("oc-etag");
+  const clock = serverTime(answer, time);
   if (!facts.putReturnsEtag || !facts.listsEtags || etag === null) return clock;
   const file: RemoteFile = {
     path,
@@ -318,8 +332,8 @@ async function transfer(
     slow: true,
   };
   faultPoint(`webdav-${method.toLowerCase()}`);
+  const startedMs = remote.clock.now();
   const response = await withFolder(remote, parentOf(to), request, options);
   if (!response.ok || response.status === 207) throw refusedChange(connection, response, request, true);
-  const serverTimeMs = dateOf(response);
-  return serverTimeMs === undefined ? {} : { serverTimeMs };
+  return serverTime({ response, startedMs }, remote.clock);
 }

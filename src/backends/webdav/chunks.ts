@@ -153,11 +153,12 @@ async function assemble(upload: Upload): Promise<Written> {
     ...checksumHeader(remote, source),
   };
   const sent = davRequest(upload, "MOVE", ".file", { headers });
+  const startedMs = remote.clock.now();
   const response = await remote.connection.send(sent);
   await response.drain().catch(() => {});
   if (!response.ok) throw refusedChange(remote.connection, response, sent, true);
   notes.remove();
-  return writtenFile(remote, path, source, response);
+  return writtenFile(remote, path, source, { response, startedMs });
 }
 
 interface Details {

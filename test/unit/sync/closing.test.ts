@@ -10,10 +10,15 @@ interface Look {
 }
 
 /** Looks for `count` uploads on a remote whose revs can repeat within `tickMs` and that calls all of them racy. */
-async function lookFor(count: number, tickMs: number, checksums: readonly Checksum[] = []): Promise<Look> {
+async function lookFor(
+  count: number,
+  tickMs: number,
+  checksums: readonly Checksum[] = [],
+  { modifiedMs = 1000, tookMs }: { readonly modifiedMs?: number; readonly tookMs?: number } = {},
+): Promise<Look> {
   const files = Array.from({ length: count }, (_, i): RemoteFile => {
     const path = relPath(`f${i}.md`);
-    return { path, size: 3, rev: `r${i}` as Rev, racy: true, id: path, nativeHash: "h", modifiedMs: 1000, checksums };
+    return { path, size: 3, rev: `r${i}` as Rev, racy: true, id: path, nativeHash: "h", modifiedMs, checksums };
   });
   const slept: number[] = [];
   const backend = {
@@ -25,7 +30,7 @@ async function lookFor(count: number, tickMs: number, checksums: readonly Checks
   const sent = new Map(
     files.map(({ path }): [typeof path, SentFile] => [
       path,
-      { path, size: 3, md5: "m", sha256: "s", serverTimeMs: 1500 },
+      { path, size: 3, md5: "m", sha256: "s", serverTimeMs: 1500, ...(tookMs === undefined ? {} : { tookMs }) },
     ]),
   );
   return { slept, learned: await learnRevs(sent, { backend, clock, workers: 4 }) };
@@ -49,4 +54,14 @@ test("learnRevs: a few files that only size and time vouch for stay racy, for th
 test("learnRevs: the server's checksum settles whose file it is", async () => {
   const { learned } = await lookFor(3, 20, [{ kind: "sha256", value: "s" }]);
   expect([...learned.confirmed.values()].some(({ racy }) => racy)).toBe(false);
+});
+
+test("learnRevs: an upload that took long is found though the server's clock was read when it began, and read once more", async () => {
+  for (const count of [3, 30]) {
+    const slow = await lookFor(count, 20, [], { modifiedMs: 9000, tookMs: 8000 });
+    expect(slow.learned.confirmed.size).toBe(count);
+    expect([...slow.learned.confirmed.values()].every(({ racy }) => racy)).toBe(true);
+    const later = await lookFor(count, 20, [], { modifiedMs: 12_000, tookMs: 8000 });
+    expect(later.learned.unclear).toHaveLength(count);
+  }
 });
