@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { startApache } from "../support/apache.ts";
+import { APACHE_USER, startApache } from "../support/apache.ts";
 import { ownMachine } from "../support/own-machine.ts";
 import { servedPlace } from "../support/remote-place.ts";
 
 test("push: an upload that takes seconds on a server whose Date is the time the request came in has its snapshot and log entry", async () => {
-  const server = await startApache();
+  const server = await startApache({ auth: "basic" });
   try {
-    const place = servedPlace(server, "slow");
+    const place = servedPlace(server, "slow", { token: { ...APACHE_USER } });
     const machine = await ownMachine("slow", place, { settings: { max_upload_kbps: 4096 } });
     machine.write("large.bin", randomBytes(1536 * 1024));
     const pushed = (await machine.run(["push", "--json"])).json;
