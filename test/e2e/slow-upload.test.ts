@@ -8,8 +8,8 @@ test("push: an upload that takes seconds on a server whose Date is the time the 
   const server = await startApache({ auth: "basic" });
   try {
     const place = servedPlace(server, "slow", { token: { ...APACHE_USER } });
-    const machine = await ownMachine("slow", place, { settings: { max_upload_kbps: 4096 } });
-    machine.write("large.bin", randomBytes(1536 * 1024));
+    const machine = await ownMachine("slow", place, { settings: { max_upload_kbps: 2048 } });
+    machine.write("large.bin", randomBytes(900 * 1024));
     const pushed = (await machine.run(["push", "--json"])).json;
     expect(pushed.uploaded).toEqual(["large.bin"]);
     expect(pushed.snapshot).not.toBeNull();
