@@ -109,7 +109,7 @@ function roomOf({ client, facts, stateFolder, key, clock }: DriveBackendOptions)
   const { rootId } = facts;
   const source = driveSource({ client, facts, now: () => clock.now(), known: (id) => index.node(id) });
   const index: NodeIndex = nodeIndex({
-    file: `${stateFolder}/googledrive-index`,
+    file: `${stateFolder}/googledrive-nodes`,
     key,
     source,
     ids: "stable",

@@ -42,10 +42,10 @@ interface Connected {
   readonly session: DriveSession;
 }
 
-function connect({ clock, env, tokens, log }: BackendDeps): Connected {
+function connect({ clock, env, tokens, log, authLog = log }: BackendDeps): Connected {
   const hosts = driveHosts(env);
   const http = createHttpClient();
-  const session = createSession({ tokens, http, address: hosts.token, clock, random: randomFraction, log });
+  const session = createSession({ tokens, http, address: hosts.token, clock, random: randomFraction, log: authLog });
   return { session, client: createClient({ http, hosts, session, clock, random: randomFraction }) };
 }
 

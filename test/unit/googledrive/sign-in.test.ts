@@ -234,6 +234,36 @@ describe("the commands", () => {
     expect((await lab.run(["doctor"])).stdout).toContain("trash");
   });
 
+  test("CLAUDE_MIRROR_AUTH_VERBOSE=1 tells of every refresh, on stderr", async () => {
+    clock.ms = Date.now();
+    const lab = await driveLab(fake);
+    const { stderr, code } = await lab.run(["status"], { env: { CLAUDE_MIRROR_AUTH_VERBOSE: "1" } });
+    expect(code).toBe(0);
+    expect(stderr).toContain("the sign-in was refreshed");
+    expect(stderr).not.toContain("refresh-");
+  });
+
+  test("a push mends what is there twice and says so; a status only shows it", async () => {
+    clock.ms = Date.now();
+    const lab = await driveLab(fake);
+    for (const text of ["old", "newer"]) {
+      clock.ms += 1000;
+      fake.store.create(lab.user, { name: "twice.md", parents: [lab.root] }, Buffer.from(text));
+    }
+    const names = () =>
+      [...fake.store.items.values()].filter(({ parent }) => parent === lab.root).map(({ name }) => name);
+    await lab.requests(["status"]);
+    expect(names().filter((name) => name === "twice.md")).toHaveLength(2);
+    await lab.run(["push", "--dry-run"]);
+    expect(names().filter((name) => name === "twice.md")).toHaveLength(2);
+    expect((await lab.json(["push"]))["notices"]).toEqual([
+      expect.stringContaining("there twice with different bytes"),
+    ]);
+    expect(names().filter((name) => name.startsWith("twice.conflict-"))).toHaveLength(1);
+    await lab.run(["pull"]);
+    expect((await lab.json(["status"]))["summary"]).toMatchObject({ in_sync: 2 });
+  });
+
   test("a refresh leaves the token file to its owner alone", async () => {
     clock.ms = Date.now();
     const lab = await driveLab(fake);
