@@ -4,7 +4,7 @@ import { weightLimiter } from "../lib/limits.ts";
 import type { ActionKind } from "./model.ts";
 
 /** Bodies of one lane that may be in memory at once, all together. Bytes. */
-const MOST_IN_MEMORY = 64 * 1024 * 1024;
+const MOST_IN_MEMORY = 32 * 1024 * 1024;
 
 /** Actions that are begun in order, so many at once. */
 export interface Lane {

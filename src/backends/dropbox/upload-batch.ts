@@ -14,7 +14,7 @@ import type { DropboxPlace } from "./place.ts";
 /** Files up to this size are sent together with others. Bytes. */
 export const SMALL = 4 * 1024 * 1024;
 /** Most bytes of one request; Dropbox takes 150 MiB. */
-const BATCH_BYTES = 64 * 1024 * 1024;
+const BATCH_BYTES = 32 * 1024 * 1024;
 /** Most entries of one batch (files.stone). */
 export const BATCH_COUNT = 1000;
 /** Up to so many files are cheaper one by one: a batch takes three requests. */
