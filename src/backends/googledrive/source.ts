@@ -109,6 +109,16 @@ export function driveSource(options: DriveSourceOptions): DriveSource {
     return changes;
   }
 
+  /** What others own in shared folders; a folder of theirs may hold one of ours that holds theirs again. */
+  async function ofOthers(call: CallOptions): Promise<NodeChange[]> {
+    const changes: NodeChange[] = [];
+    for (;;) {
+      const due = [...seen].filter(([id, { shared }]) => shared && !entered.has(id) && inTree(id)).map(([id]) => id);
+      if (due.length === 0) return changes;
+      changes.push(...(await descend(due, " and not 'me' in owners", call)));
+    }
+  }
+
   /** The root's own node; none when it is gone. */
   async function rootNode(call: CallOptions): Promise<NodeChange[]> {
     try {
@@ -164,10 +174,7 @@ export function driveSource(options: DriveSourceOptions): DriveSource {
       // Where nobody else can have put anything the changes follow at once.
       return page.cursor.startsWith("others ") && shared.length === 0 ? { ...page, cursor: `since ${token}` } : page;
     }
-    if (kind === "others") {
-      const shared = [...seen].filter(([id, folder]) => folder.shared && inTree(id)).map(([id]) => id);
-      return { changes: await descend(shared, " and not 'me' in owners", call), cursor: `since ${token}`, more: true };
-    }
+    if (kind === "others") return { changes: await ofOthers(call), cursor: `since ${token}`, more: true };
     if (kind === "walk") {
       const root = await rootNode(call);
       const below = root.length === 0 ? [] : await descend([rootId], "", call);
