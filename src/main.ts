@@ -8,17 +8,17 @@ declare const COMMIT: string | undefined;
  * The entry: what must start like a C program is answered here, with `node:fs` and `console.log` alone. Everything
  * else is read from disk only when it is asked for.
  */
-const words = process.argv.slice(2);
+const typed = process.argv.slice(2);
 if (!answeredAtOnce()) await runAll();
 
 function answeredAtOnce(): boolean {
-  const [first, second] = words;
-  if (words.length === 1 && first === "--version" && typeof VERSION !== "undefined") {
+  const [first, second] = typed;
+  if (typed.length === 1 && first === "--version" && typeof VERSION !== "undefined") {
     console.log(`claude-mirror ${VERSION}${typeof COMMIT === "undefined" || COMMIT === "" ? "" : ` (${COMMIT})`}`);
     return true;
   }
-  if (words.length === 2 && first === "inbox" && second === "--hook") return nothingWaits();
-  if (first !== "find-config" || words.length > 2 || second?.startsWith("-")) return false;
+  if (typed.length === 2 && first === "inbox" && second === "--hook") return nothingWaits();
+  if (first !== "find-config" || typed.length > 2 || second?.startsWith("-")) return false;
   const found = findConfigFast(second ?? process.cwd(), process.env);
   if (found?.kind !== "found") return false;
   console.log(found.file);
@@ -39,11 +39,13 @@ function nothingWaits(): boolean {
 }
 
 async function runAll(): Promise<void> {
-  const [{ runCli, tellUncaught }, { processEnvironment }, { Interrupted }] = await Promise.all([
+  const [{ runCli, tellUncaught }, { processEnvironment }, { wordsAsInvoked }, { Interrupted }] = await Promise.all([
     import("./cli/run.ts"),
     import("./cli/process.ts"),
+    import("./cli/invoked.ts"),
     import("./lib/errors.ts"),
   ]);
+  const words = wordsAsInvoked(typed, process);
   const fail = (error: unknown) => {
     const told = tellUncaught(error, words, process.env);
     console.error(told.text);

@@ -1,5 +1,4 @@
-export const SHELLS = ["bash", "zsh", "fish"] as const;
-export type Shell = (typeof SHELLS)[number];
+import type { Shell } from "../platform/shells.ts";
 
 /**
  * The script that teaches `shell` to complete `claude-mirror`. Every script hands the words typed so far to the hidden
@@ -13,6 +12,8 @@ export function completionScript(shell: Shell): string {
       return ZSH;
     case "fish":
       return FISH;
+    case "powershell":
+      return POWERSHELL;
   }
 }
 
@@ -78,4 +79,31 @@ function __claude_mirror_complete
     end
 end
 complete -c claude-mirror -f -a '(__claude_mirror_complete)'
+`;
+
+/** Register-ArgumentCompleter -Native: works from PowerShell 5 on. An empty word is handed over as \`''\` of an older one. */
+const POWERSHELL = `# claude-mirror completion for PowerShell: claude-mirror completion powershell | Out-String | Invoke-Expression
+Register-ArgumentCompleter -Native -CommandName claude-mirror -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
+        Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { $_.ToString().Trim("'", '"') })
+    $typed = "$wordToComplete"
+    $program = (Get-Command -CommandType Application claude-mirror | Select-Object -First 1).Source
+    $answer = @(if ($typed -eq '' -and $PSVersionTable.PSVersion.Major -lt 7) { & $program __complete -- @words '""' } else { & $program __complete -- @words $typed })
+    $prefix = if ($typed -match '^(--[^=]+=)') { $Matches[1] } else { '' }
+    foreach ($line in $answer) {
+        if ($line -eq ':file' -or $line -eq ':folder') {
+            $only = $line -eq ':folder'
+            Get-ChildItem -Path ($typed.Substring($prefix.Length) + '*') -Directory:$only -ErrorAction SilentlyContinue | ForEach-Object {
+                $path = Resolve-Path -Relative $_.FullName
+                if ($path -match '\\s') { $path = "'" + $path + "'" }
+                [System.Management.Automation.CompletionResult]::new($prefix + $path, $_.Name, 'ParameterValue', $_.Name)
+            }
+            continue
+        }
+        $name, $help = $line -split "\`t", 2
+        if (-not $help) { $help = $name }
+        [System.Management.Automation.CompletionResult]::new($prefix + $name, $name, 'ParameterValue', $help)
+    }
+}
 `;

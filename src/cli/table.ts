@@ -138,6 +138,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Print the config file of the project that a folder belongs to",
     load: async () => (await import("./commands/find-config.ts")).findConfigCommand,
   },
+  install: {
+    summary: "Set up, or remove, what runs outside of this program",
+    load: async () => (await import("./commands/install.ts")).installCommand,
+  },
   completion: {
     summary: "Print the completion script for a shell",
     load: async () => (await import("./commands/completion.ts")).completionCommand,

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { runProgram } from "./run-program.ts";
 
 /** One message in the corner of the screen. */
 export interface DesktopMessage {
@@ -22,26 +22,8 @@ const MOST_CHARACTERS = 1_000;
  * when the program took it, else one sentence about what is in the way.
  */
 export async function showOnDesktop(message: DesktopMessage, options: DesktopOptions): Promise<string | undefined> {
-  const [program = "", ...words] = desktopCommand(message, options.platform);
-  return new Promise((resolve) => {
-    try {
-      const child = spawn(program, words, {
-        stdio: ["ignore", "ignore", "pipe"],
-        timeout: MOST_WAIT_MS,
-        env: environmentOf(message, options),
-      });
-      let said = "";
-      child.stderr.on("data", (chunk: Buffer) => {
-        said = (said + chunk.toString()).slice(0, 500);
-      });
-      child.on("error", (error: NodeJS.ErrnoException) =>
-        resolve(error.code === "ENOENT" ? `${program} is not installed` : `${program} cannot be run: ${error.message}`),
-      );
-      child.on("close", (code) => resolve(code === 0 ? undefined : `${program} failed: ${said.trim() || "no answer"}`));
-    } catch (error) {
-      resolve(`${program} cannot be run: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  });
+  const words = desktopCommand(message, options.platform);
+  return runProgram(words, { env: environmentOf(message, options), mostWaitMs: MOST_WAIT_MS });
 }
 
 /** The program and its words. Texts never become part of a script: they travel as arguments or in the environment. */

@@ -36,7 +36,7 @@ for one in "\${COMPREPLY[@]}"; do printf '%s\\n' "$one"; done; complete -p claud
 
   test("completion bash: commands, shells, options, config files", () => {
     expect(offered("comp")).toEqual(["completion"]);
-    expect(offered("completion", "")).toEqual(["bash", "zsh", "fish"]);
+    expect(offered("completion", "")).toEqual(["bash", "zsh", "fish", "powershell"]);
     expect(offered("completion", "--h")).toEqual(["--help"]);
     expect(offered("status", "--config", "")).toEqual([join(home, ".config/claude_mirror/alpha.yaml")]);
   });
@@ -60,7 +60,7 @@ words=(${line}); CURRENT=${words.length + 1}; _claude_mirror`;
 
   test("completion zsh: commands with their descriptions, shells, options, files", () => {
     expect(offered("comp")).toEqual(["completion:Print the completion script for a shell"]);
-    expect(offered("completion", "")).toEqual(["bash", "zsh", "fish"]);
+    expect(offered("completion", "")).toEqual(["bash", "zsh", "fish", "powershell"]);
     expect(offered("completion", "--h")).toEqual(["--help:Show this command's options."]);
     expect(offered("push", "fi")).toEqual(["files "]);
     expect(offered("pull", "--output", "")).toEqual(["files -/"]);
@@ -80,7 +80,7 @@ describe("completion fish", () => {
 
   test("completion fish: commands with their descriptions, shells, options, config files", () => {
     expect(offered("claude-mirror comp")).toEqual(["completion\tPrint the completion script for a shell"]);
-    expect(offered("claude-mirror completion ")).toEqual(["bash", "fish", "zsh"]);
+    expect(offered("claude-mirror completion ")).toEqual(["bash", "fish", "powershell", "zsh"]);
     expect(offered("claude-mirror completion --h")).toEqual(["--help\tShow this command's options."]);
     expect(offered("claude-mirror status --config /")[0]).toStartWith("/");
   });

@@ -17,6 +17,7 @@ const CLOUD = [
 const MODELS = [
   "project/model.ts",
   "setup/model.ts",
+  "install/model.ts",
   "sync/model.ts",
   "snapshots/model.ts",
   "activity/model.ts",
@@ -71,6 +72,7 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
       "settings/discovery.ts",
       "settings/index-fast.ts",
       "setup/",
+      "install/",
       "backends/errors.ts",
       "backends/registry.ts",
       "platform/",
@@ -97,6 +99,7 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
       "lib/",
     ],
   },
+  { area: "install/", may: ["claude/", "platform/", "lib/"] },
   { area: "sync/", may: [...CONTRACT, "lib/"] },
   { area: "snapshots/", may: [...CONTRACT, "lib/"] },
   { area: "activity/", may: [...CONTRACT, "lib/"] },
