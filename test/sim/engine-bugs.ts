@@ -1,9 +1,10 @@
 import * as fs from "node:fs";
 import { BLOBS_FOLDER } from "../../src/backends/layout.ts";
 import type { Backend } from "../../src/backends/types.ts";
-import type { RelPath } from "../../src/lib/path.ts";
+import { type RelPath, relPath } from "../../src/lib/path.ts";
 import type { RunResult } from "../../src/project/model.ts";
 import type { Project } from "../../src/project/service.ts";
+import { META_NAME } from "../../src/snapshots/full-folder.ts";
 import { isUserPath } from "./engine-look.ts";
 import type { PlantedBug, World } from "./engine-model.ts";
 
@@ -35,6 +36,52 @@ export const losesBlobs: PlantedBug = {
       const written = await inner.write(path, source, options);
       if (path.startsWith(BLOBS_FOLDER) && /[05af]$/.test(path)) await inner.remove(path, { expect: "any" });
       return written;
+    },
+  }),
+};
+
+/** A file of a full snapshot is gone as soon as the marker says that all are there. */
+export const losesCopies: PlantedBug = {
+  backend: (inner) => ({
+    ...inner,
+    async write(path, source, options) {
+      const written = await inner.write(path, source, options);
+      if (!path.endsWith(`/${META_NAME}`)) return written;
+      const { files } = await inner.list(relPath(path.slice(0, -META_NAME.length - 1)));
+      const victim = files.find((file) => file.path !== path);
+      if (victim) await inner.remove(victim.path, { expect: "any" });
+      return written;
+    },
+  }),
+};
+
+/** Copies other bytes than it was told to, of the same number. */
+export const miscopies: PlantedBug = {
+  backend: (inner, { store }) => {
+    const { copy } = inner;
+    if (copy === undefined) return inner;
+    return {
+      ...inner,
+      async copy(from, to, options) {
+        const written = await copy(from, to, options);
+        const bytes = store.get(to)?.bytes;
+        if (bytes !== undefined && !isUserPath(to))
+          store.put(
+            to,
+            bytes.map((byte) => byte ^ 1),
+          );
+        return written;
+      },
+    };
+  },
+};
+
+/** Keeps the claim of a full snapshot after it was told to remove it. */
+export const keepsClaims: PlantedBug = {
+  backend: (inner) => ({
+    ...inner,
+    remove: async (path, options) => {
+      if (!path.endsWith(".claim")) await inner.remove(path, options);
     },
   }),
 };

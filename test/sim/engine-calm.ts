@@ -4,10 +4,11 @@ import type { RunResult } from "../../src/project/model.ts";
 import { seededRandom } from "../support/random.ts";
 import { fingerprint } from "../support/tree.ts";
 import { settlingSync } from "./engine-commands.ts";
-import { localFiles, manifests, remoteFiles, snapshotFiles, timestampOf } from "./engine-look.ts";
+import { localFiles, remoteFiles } from "./engine-look.ts";
 import { type Client, note, Violation, type World } from "./engine-model.ts";
 import { checkTidy, differing, waitsForTheUser } from "./engine-oracle.ts";
 import { openSession, runCommand, tellEnd } from "./engine-session.ts";
+import { completeSnapshots, flawOf, unfinished } from "./engine-snapshots.ts";
 
 const MOST_ROUNDS = 4;
 
@@ -32,6 +33,7 @@ export async function settle(world: World): Promise<number> {
       await checkQuiet(world);
       await checkSnapshots(world);
       for (const client of world.clients) checkTidy(client);
+      checkFinished(world);
       return round - 1;
     }
     const stuck = unexplained.length === 0 && open.size > 0 && round >= MOST_ROUNDS;
@@ -64,15 +66,19 @@ async function checkQuiet(world: World): Promise<void> {
   }
 }
 
-/** I31: every snapshot can be restored elsewhere, byte for byte. */
+/** I30, I31: every snapshot still is whole, and can be restored elsewhere, byte for byte. */
 async function checkSnapshots(world: World): Promise<void> {
   const client = world.clients[world.seed % world.clients.length] as Client;
   const random = seededRandom(world.seed);
-  const entries = manifests(world);
-  for (const entry of [entries.at(-1), entries.at(world.seed % Math.max(1, entries.length))]) {
-    if (entry === undefined) continue;
+  const snapshots = completeSnapshots(world);
+  for (const snapshot of snapshots) {
+    const flaw = flawOf(world, snapshot);
+    if (flaw !== undefined) throw new Violation(`I30: in the end of ${snapshot.timestamp}: ${flaw}`);
+  }
+  for (const snapshot of [snapshots.at(-1), snapshots.at(world.seed % Math.max(1, snapshots.length))]) {
+    if (snapshot === undefined) continue;
     const output = fs.mkdtempSync(join(client.home, "restored-"));
-    const timestamp = timestampOf(entry);
+    const { timestamp, files: wanted } = snapshot;
     const session = openSession(world, client, { command: settlingSync(), trouble: [], random });
     const ended = await session.end({
       ...settlingSync(),
@@ -85,9 +91,14 @@ async function checkSnapshots(world: World): Promise<void> {
     });
     if (ended.kind !== "other") throw new Violation(`I31: restoring ${timestamp}: ${tellEnd(ended)}`);
     const found = localFiles(output);
-    const wanted = snapshotFiles(entry);
     const same =
       found.size === wanted.size && [...wanted].every(([path, sha256]) => found.get(path)?.sha256 === sha256);
     if (!same) throw new Violation(`I31: restoring ${timestamp} gave ${[...found.keys()].join(", ")}`);
   }
+}
+
+/** I8: as long as its records last, each machine finishes or removes the full snapshot that it had begun. */
+function checkFinished(world: World): void {
+  const left = unfinished(world);
+  if (world.damages === 0 && left.length > 0) throw new Violation(`I8: left unfinished: ${left.join(", ")}`);
 }

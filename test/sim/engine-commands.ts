@@ -4,8 +4,9 @@ import type { Project, RunOptions } from "../../src/project/service.ts";
 import type { GuardName, Strategy } from "../../src/sync/model.ts";
 import type { Random } from "../support/random.ts";
 import { digest } from "../support/tree.ts";
-import { localFiles, manifests, snapshotFiles, timestampOf } from "./engine-look.ts";
+import { localFiles } from "./engine-look.ts";
 import { type Client, Violation, type World } from "./engine-model.ts";
+import { snapshotNamed } from "./engine-snapshots.ts";
 import { newContent, PATHS, tellWritten, userStep } from "./engine-user.ts";
 
 /** One command as a user gives it. */
@@ -134,11 +135,11 @@ function checkRestored(
   timestamp: string,
   items: readonly { readonly path: string; readonly status: string }[],
 ): void {
-  const entry = manifests(world).find((it) => timestampOf(it) === timestamp);
+  const snapshot = snapshotNamed(world, timestamp);
   const now = localFiles(client.root);
   for (const { path, status } of items) {
     if (status === "failed") continue;
-    const wanted = entry && snapshotFiles(entry).get(path);
+    const wanted = snapshot?.files.get(path);
     if (wanted !== undefined && now.get(path)?.sha256 === wanted) continue;
     if (world.disturbances > 0) continue;
     throw new Violation(`I31: ${client.name} restored "${path}" of ${timestamp} and it is something else`);

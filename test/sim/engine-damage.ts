@@ -28,6 +28,7 @@ export function damageStep(world: World, client: Client, random: Random): void {
   const manifest = join(client.root, MANIFEST_NAME);
   const saved = { state: join(client.home, "saved-state"), manifest: join(client.home, "saved-manifest") };
   note(world, `# ${client.name}: ${kind}`);
+  world.damages++;
   switch (kind) {
     case "all records wiped":
     case "state wiped":

@@ -1,11 +1,12 @@
 import { BackendError } from "../../src/backends/errors.ts";
-import { BLOBS_FOLDER, blobPath, SNAPSHOTS_FOLDER } from "../../src/backends/layout.ts";
 import type { Backend, Listing } from "../../src/backends/types.ts";
 import { aroundVerbs, type Call, changesRemote } from "../../src/backends/wrap/verbs.ts";
+import { claimPath, metaPath } from "../../src/snapshots/full-folder.ts";
 import { faultQueue } from "../support/fault-queue.ts";
 import type { Random } from "../support/random.ts";
-import { digestOf, isUserPath, snapshotFiles } from "./engine-look.ts";
+import { isUserPath } from "./engine-look.ts";
 import { type Client, note, type World } from "./engine-model.ts";
+import { flawOf, type SnapshotPart, snapshotNamed, snapshotPart } from "./engine-snapshots.ts";
 import { handStep, pruneRemote, userStep } from "./engine-user.ts";
 
 /** What can go wrong in a run at one of its calls. */
@@ -178,19 +179,38 @@ function armFault(queue: ReturnType<typeof faultQueue>, kind: FaultKind, call: C
 /** Notes what really changes on the remote, and holds every snapshot to I30 in the instant in which it appears. */
 export function recordedBackend(inner: Backend, world: World, client: Client): Backend {
   return aroundVerbs(inner, async (call, act) => {
+    const goes = call.verb === "remove" || call.verb === "move" ? call.path : undefined;
+    const comes = call.verb === "write" ? call.path : call.to;
+    const harm = goes === undefined ? undefined : harmOf(world, client, goes);
+    const late = comes !== undefined && isFinished(world, snapshotPart(comes));
     const answer = await act();
-    const add = (verb: "write" | "remove", path: string) => world.effects.push({ client: client.name, verb, path });
-    if (call.verb === "write") add("write", call.path);
-    if (call.verb === "remove") add("remove", call.path);
-    if ((call.verb === "copy" || call.verb === "move") && call.to) add("write", call.to);
-    if (call.verb === "move") add("remove", call.path);
-    if (call.verb === "remove" || call.verb === "move") pruneRemote(world);
-    if (call.verb === "write" && call.path.startsWith(`${SNAPSHOTS_FOLDER}/`)) checkSnapshot(world, call.path);
-    if (call.verb !== "write" && changesRemote(call.verb) && !isUserPath(call.path) && call.to === undefined) {
-      world.violations.push(`I30: ${client.name} removed "${call.path}"`);
-    }
+    if (comes) world.effects.push({ client: client.name, verb: "write", path: comes });
+    if (goes) world.effects.push({ client: client.name, verb: "remove", path: goes });
+    if (goes !== undefined) pruneRemote(world);
+    if (harm !== undefined) world.violations.push(`I30: ${client.name} removed "${goes}": ${harm}`);
+    if (late) world.violations.push(`I30: ${client.name} wrote "${comes}" into a finished snapshot`);
+    if (comes) checkSnapshot(world, comes);
     return named(call, answer, world);
   });
+}
+
+/** Why nobody may remove it: of what we keep only the owner of an unfinished full snapshot takes its parts away. */
+function harmOf({ store }: World, client: Client, path: string): string | undefined {
+  if (isUserPath(path)) return;
+  const part = snapshotPart(path);
+  if (part?.kind !== "claim" && part?.kind !== "copy") return "it is kept for good";
+  if (part.kind === "copy" && isMarked(store, part.timestamp)) return "its snapshot is finished";
+  const claim = store.get(claimPath(part.timestamp));
+  if (claim === undefined) return part.kind === "claim" ? undefined : "its folder has no owner";
+  return new TextDecoder().decode(claim.bytes).includes(`"${client.name}@`) ? undefined : "its owner is somebody else";
+}
+
+function isFinished({ store }: World, part: SnapshotPart | undefined): boolean {
+  return (part?.kind === "copy" || part?.kind === "marker") && isMarked(store, part.timestamp);
+}
+
+function isMarked(store: World["store"], timestamp: string): boolean {
+  return store.get(metaPath(timestamp)) !== undefined;
 }
 
 /** A server that does not name the new version tells at least its time. */
@@ -201,14 +221,10 @@ function named<T>({ verb }: Call, answer: T, world: World): T {
 }
 
 /** I30: what a snapshot names is there, whole, before it appears. */
-function checkSnapshot(world: World, path: Call["path"]): void {
-  const entry = path === "" ? undefined : world.store.get(path);
-  if (entry === undefined) return;
-  for (const [file, sha256] of snapshotFiles(entry)) {
-    const blob = world.store.get(blobPath(sha256));
-    if (blob !== undefined && digestOf(blob) === sha256) continue;
-    world.violations.push(
-      `I30: ${path} names "${file}" whose body is ${blob ? "damaged" : "missing"} in ${BLOBS_FOLDER}`,
-    );
-  }
+function checkSnapshot(world: World, path: string): void {
+  const part = snapshotPart(path);
+  if (part?.kind !== "manifest" && part?.kind !== "marker") return;
+  const snapshot = snapshotNamed(world, part.timestamp);
+  const flaw = snapshot && flawOf(world, snapshot);
+  if (flaw !== undefined) world.violations.push(`I30: ${path} has appeared, and ${flaw}`);
 }

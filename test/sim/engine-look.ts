@@ -1,11 +1,10 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { blobPath, RESERVED_FOLDERS, SNAPSHOTS_FOLDER } from "../../src/backends/layout.ts";
-import { type ParsedManifest, parseManifest } from "../../src/snapshots/manifest-codec.ts";
+import { RESERVED_FOLDERS } from "../../src/backends/layout.ts";
 import { openTrash } from "../../src/sync/trash.ts";
-import type { MemoryEntry } from "../support/memory-store.ts";
 import { digest } from "../support/tree.ts";
 import type { Client, World } from "./engine-model.ts";
+import { bodiesIn, completeSnapshots, digestOf } from "./engine-snapshots.ts";
 
 /** One file of a user, as it lies on a side. */
 export interface SeenFile {
@@ -68,11 +67,8 @@ export function reachable(world: World): Map<string, string> {
     for (const sha256 of trashed(client)) found.set(sha256, `${client.name}'s trash`);
   }
   for (const [path, { sha256 }] of remoteFiles(world)) found.set(sha256, `remote:${path}`);
-  for (const entry of manifests(world)) {
-    for (const sha256 of snapshotFiles(entry).values()) {
-      const blob = world.store.get(blobPath(sha256));
-      if (blob !== undefined && digestOf(blob) === sha256) found.set(sha256, entry.path);
-    }
+  for (const snapshot of completeSnapshots(world)) {
+    for (const sha256 of bodiesIn(world, snapshot)) found.set(sha256, `the snapshot ${snapshot.timestamp}`);
   }
   return found;
 }
@@ -80,40 +76,4 @@ export function reachable(world: World): Map<string, string> {
 function trashed(client: Client): string[] {
   const trash = openTrash(client.trashFolder, { clock: { now: () => 0, sleep: async () => {} }, root: client.root });
   return trash.list().map((entry) => digest(fs.readFileSync(trash.contentOf(entry))));
-}
-
-/** The manifests of snapshots, oldest name first. */
-export function manifests({ store }: World): MemoryEntry[] {
-  const entries = [...store.files.values()].filter((it) => it.path.startsWith(`${SNAPSHOTS_FOLDER}/`));
-  return entries.sort((a, b) => (a.path < b.path ? -1 : 1));
-}
-
-const parsed = new WeakMap<MemoryEntry, ReadonlyMap<string, string>>();
-
-/** What a manifest names: path to SHA-256. Throws for one that cannot be read. */
-export function snapshotFiles(entry: MemoryEntry): ReadonlyMap<string, string> {
-  let files = parsed.get(entry);
-  if (files === undefined) {
-    const name = timestampOf(entry);
-    const manifest: ParsedManifest = parseManifest(new TextDecoder().decode(entry.bytes), name);
-    if (manifest.kind !== "ok") throw new Error(`the manifest ${name} cannot be read`);
-    files = manifest.manifest.files;
-    parsed.set(entry, files);
-  }
-  return files;
-}
-
-export function timestampOf(entry: MemoryEntry): string {
-  return entry.path.slice(SNAPSHOTS_FOLDER.length + 1, -".json".length);
-}
-
-const digests = new WeakMap<MemoryEntry, string>();
-
-export function digestOf(entry: MemoryEntry): string {
-  let sha256 = digests.get(entry);
-  if (sha256 === undefined) {
-    sha256 = digest(entry.bytes);
-    digests.set(entry, sha256);
-  }
-  return sha256;
 }

@@ -66,6 +66,8 @@ export interface World {
   /** Counts what others did while a run went on, and the faults that struck. */
   disturbances: number;
   faults: number;
+  /** Counts what happened to our own records. */
+  damages: number;
   /** Milliseconds that passed without anybody looking at a clock. */
   skippedMs: number;
   contents: number;

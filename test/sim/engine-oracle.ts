@@ -1,16 +1,8 @@
 import type { RunResult } from "../../src/project/model.ts";
 import type { Command } from "./engine-commands.ts";
-import {
-  isUserPath,
-  leftovers,
-  lookAtSides,
-  manifests,
-  reachable,
-  type Sides,
-  snapshotFiles,
-  timestampOf,
-} from "./engine-look.ts";
+import { isUserPath, leftovers, lookAtSides, reachable, type Sides } from "./engine-look.ts";
 import { type Client, type Effect, type Ended, Violation, type World } from "./engine-model.ts";
+import { snapshotNamed } from "./engine-snapshots.ts";
 
 const COPY = /\.conflict-[0-9a-f]{8}(?:\.|$)/;
 
@@ -231,13 +223,12 @@ function checkSyncIsWhole(facts: Facts, result: RunResult, lie: (text: string) =
   for (const path of differing(after)) if (!open.has(path) && faultless) lie(`"${path}" still differs and is not told`);
   if (!faultless) return;
   const sent = result.uploaded.length + result.deletedRemote.length + result.copies.length;
-  if (sent > 0 && facts.client.config.snapshotFormat === "blobs" && result.snapshot === null)
-    lie("no snapshot was made");
+  if (sent > 0 && result.snapshot === null) lie("no snapshot was made");
   if (result.snapshot === null || open.size > 0) return;
-  const { timestamp } = result.snapshot;
-  const entry = manifests(world).find((it) => timestampOf(it) === timestamp);
-  if (entry === undefined) throw lie(`the snapshot ${timestamp} does not exist`);
-  const named = snapshotFiles(entry);
+  const { timestamp, format } = result.snapshot;
+  const snapshot = snapshotNamed(world, timestamp);
+  if (snapshot?.format !== format) throw lie(`the snapshot ${timestamp} does not exist as a ${format} one`);
+  const named = snapshot.files;
   const same =
     named.size === after.remote.size && [...after.remote].every(([path, { sha256 }]) => named.get(path) === sha256);
   if (!same) lie(`the snapshot ${timestamp} is not what both sides hold`);

@@ -77,7 +77,7 @@ function openWorld({ seed, folder, bug = {} }: WorldOptions): World {
     move: random.below(2) === 0,
     changes: random.below(2) === 0,
   };
-  const format = random.below(6) === 0 ? "full" : "blobs";
+  const format = random.below(3) === 0 ? "full" : "blobs";
   const names = random.below(3) === 0 ? ["ann", "ben", "cat"] : ["ann", "ben"];
   const world: World = {
     seed,
@@ -97,6 +97,7 @@ function openWorld({ seed, folder, bug = {} }: WorldOptions): World {
     depth: 0,
     disturbances: 0,
     faults: 0,
+    damages: 0,
     skippedMs: 0,
     contents: 0,
     runs: 0,
