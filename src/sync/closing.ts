@@ -21,8 +21,9 @@ export interface Learned {
 /**
  * Finds the versions of uploads whose answers did not name them. Verified by size, checksums where there are any, and
  * a modification time not after the server's own clock in its answer. Size and time cannot tell another writer's file of
- * the same second from ours: a few files and those that took long stay racy, so that the next run reads them once; many
- * are believed, after a wait that lets every later write show in its rev. Throws what the backend throws.
+ * the same second from ours: a few files and those that took long stay racy, so that the next run reads them once. A
+ * checksum can, but not for what is written after this look under the same rev. Many files are believed, after a wait
+ * that lets every later write show in its rev. Throws what the backend throws.
  */
 export async function learnRevs(sent: ReadonlyMap<RelPath, SentFile>, options: LookOptions): Promise<Learned> {
   const few = sent.size <= FEW;
@@ -35,7 +36,10 @@ export async function learnRevs(sent: ReadonlyMap<RelPath, SentFile>, options: L
     const verdict = judgeSent(one, file);
     if (verdict === "damaged") damaged.push(path);
     else if (verdict === "unclear" || file === undefined) unclear.push(path);
-    else confirmed.set(path, { ...file, racy: verdict === "likely" || (few && compareRemote(file, one) !== "equal") });
+    else {
+      const unsure = few && (file.racy || compareRemote(file, one) !== "equal");
+      confirmed.set(path, { ...file, racy: verdict === "likely" || unsure });
+    }
   }
   return { confirmed, damaged, unclear };
 }

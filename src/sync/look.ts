@@ -8,6 +8,7 @@ import type { GuardFacts } from "./guard.ts";
 import { joinViews, type Place, pathOf, problemFinder } from "./join.ts";
 import type { BaseEntry, ContentHash, FileStat, Held, LocalState, RemoteState, Row } from "./model.ts";
 import { openRows, type Rows } from "./rows.ts";
+import { compareRemote } from "./run-context.ts";
 import type { LocalView } from "./scan.ts";
 import type { Scope } from "./scope.ts";
 import type { Selection } from "./select.ts";
@@ -278,10 +279,13 @@ function mayBeTheBase(base: BaseEntry, file: RemoteFile): boolean {
   return base.nativeHash === file.nativeHash;
 }
 
-/** The rev does not tell, so the content decides. */
+/** The rev does not tell, so the content decides: by the server's checksum where there is one of a kind that we know. */
 async function readRacy(file: RemoteFile, base: BaseEntry, { learned, tools }: SettleDeps): Promise<RemoteState> {
   if (base.size !== undefined && base.size !== file.size) return { kind: "file", changed: true, file };
-  const hash = await tools.hashRemote(file);
+  const known = base.sha256 === undefined ? undefined : { md5: base.md5, sha256: base.sha256 };
+  const said = known === undefined ? "unknown" : compareRemote(file, { ...known, size: file.size });
+  if (said === "different") return { kind: "file", changed: true, file };
+  const hash = said === "equal" && known !== undefined ? known : await tools.hashRemote(file);
   if (hash.md5 !== base.md5) return { kind: "file", changed: true, file, sha256: hash.sha256 };
   learned.base.set(base.path, { ...base, rev: file.rev, nativeHash: file.nativeHash, racy: file.racy });
   return { kind: "file", changed: false, file, sha256: hash.sha256 };

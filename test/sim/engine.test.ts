@@ -73,6 +73,8 @@ const FOUND: Readonly<Record<number, string>> = {
   223: "a turned bit in the listing cache ended the run",
   254: "a glob below a local file ended the run with a system error",
   1606: "a folder needed where a file is, named alone",
+  900175:
+    "another machine's upload of equal size in the same tick of the revs was not seen where a checksum had vouched",
 };
 
 for (const [seed, story] of Object.entries(FOUND)) {

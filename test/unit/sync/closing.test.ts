@@ -4,21 +4,27 @@ import { relPath } from "../../../src/lib/path.ts";
 import { learnRevs } from "../../../src/sync/closing.ts";
 import type { SentFile } from "../../../src/sync/journal.ts";
 
+interface LookedFor {
+  readonly modifiedMs?: number;
+  readonly tookMs?: number;
+  readonly racy?: boolean;
+}
+
 interface Look {
   readonly slept: number[];
   readonly learned: Awaited<ReturnType<typeof learnRevs>>;
 }
 
-/** Looks for `count` uploads on a remote whose revs can repeat within `tickMs` and that calls all of them racy. */
+/** Looks for `count` uploads on a remote whose revs can repeat within `tickMs` and that calls all of them racy unless told. */
 async function lookFor(
   count: number,
   tickMs: number,
   checksums: readonly Checksum[] = [],
-  { modifiedMs = 1000, tookMs }: { readonly modifiedMs?: number; readonly tookMs?: number } = {},
+  { modifiedMs = 1000, tookMs, racy = true }: LookedFor = {},
 ): Promise<Look> {
   const files = Array.from({ length: count }, (_, i): RemoteFile => {
     const path = relPath(`f${i}.md`);
-    return { path, size: 3, rev: `r${i}` as Rev, racy: true, id: path, nativeHash: "h", modifiedMs, checksums };
+    return { path, size: 3, rev: `r${i}` as Rev, racy, id: path, nativeHash: "h", modifiedMs, checksums };
   });
   const slept: number[] = [];
   const backend = {
@@ -52,8 +58,13 @@ test("learnRevs: a few files that only size and time vouch for stay racy, for th
 });
 
 test("learnRevs: the server's checksum settles whose file it is", async () => {
-  const { learned } = await lookFor(3, 20, [{ kind: "sha256", value: "s" }]);
+  const { learned } = await lookFor(3, 20, [{ kind: "sha256", value: "s" }], { racy: false });
   expect([...learned.confirmed.values()].some(({ racy }) => racy)).toBe(false);
+});
+
+test("learnRevs: a checksum says nothing of what is written later under the same rev", async () => {
+  const { learned } = await lookFor(3, 20, [{ kind: "sha256", value: "s" }]);
+  expect([...learned.confirmed.values()].every(({ racy }) => racy)).toBe(true);
 });
 
 test("learnRevs: an upload that took long is found though the server's clock was read when it began, and read once more", async () => {
