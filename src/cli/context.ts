@@ -50,6 +50,11 @@ export interface Question {
   readonly signal?: AbortSignal;
 }
 
+interface Checked {
+  /** What is wrong with an answer; it is asked again until there is nothing. */
+  readonly check?: (answer: string) => string | undefined;
+}
+
 /**
  * Questions to the person at the terminal, shown on stderr. Each throws UsageError naming the flag where there is no
  * terminal or with `--json`, and Interrupted when the person leaves with Ctrl-C or Escape.
@@ -60,8 +65,8 @@ export interface Asker {
   confirm(question: Question & { readonly initial?: boolean }): Promise<boolean>;
   /** True when exactly `word` was typed. */
   typed(question: Question & { readonly word: string }): Promise<boolean>;
-  text(question: Question & { readonly initial?: string }): Promise<string>;
-  password(question: Question): Promise<string>;
+  text(question: Question & Checked & { readonly initial?: string }): Promise<string>;
+  password(question: Question & Checked): Promise<string>;
   select<T extends string>(
     question: Question & { readonly choices: readonly Choice<T>[]; readonly initial?: T },
   ): Promise<T>;

@@ -15,11 +15,16 @@ export interface TokenSignIn extends SignedIn {
  * Signs a person in to a backend that keeps a token of its own: the token goes to its file only after the remote folder
  * was there or made with it. Whatever fails leaves the token that was there.
  */
-export async function signInForToken(remote: Remote, config: ProjectConfig, talk: Talk): Promise<TokenSignIn> {
+export async function signInForToken(
+  remote: Remote,
+  config: ProjectConfig,
+  { talk, mustExist }: { readonly talk: Talk; readonly mustExist: boolean },
+): Promise<TokenSignIn> {
   const { module } = remote;
   const deps = remote.deps(undefined);
   const staged = stageTokens(deps.tokens);
   const signed = (await module.signIn?.(config, { ...deps, tokens: staged }, talk)) ?? {};
+  if (mustExist) await module.check(config, { ...deps, tokens: staged });
   const probed = await module.prepare(config, { ...deps, tokens: staged });
   faultPoint("auth-token");
   return { ...signed, probed, written: await staged.keep() };

@@ -24,6 +24,8 @@ export interface AuthRequest {
   readonly talk: Talk;
   /** Looks only: no token, no folder, no settings. */
   readonly dryRun: boolean;
+  /** A remote folder that is missing is a failure (BackendError 404 or of its own kind) and is not made. */
+  readonly mustExist?: boolean;
 }
 
 /** The ways to give a password, for messages. */
@@ -37,7 +39,7 @@ export const PASSWORD_WAYS = "--webdav-password-stdin or CLAUDE_MIRROR_WEBDAV_PA
 export async function signIn(world: World, config: ProjectConfig, request: AuthRequest): Promise<AuthResult> {
   const remote = await remoteOf(world, config);
   if (config.backend !== "webdav") return signInWithoutPassword(remote, config, request);
-  const attempt = request.dryRun ? look : prepare;
+  const attempt = attemptOf(request);
   const candidates = candidatesFor(config, request);
   for (const [at, { from, secretOf }] of candidates.entries()) {
     const secret = await secretOf();
@@ -56,20 +58,18 @@ export async function signIn(world: World, config: ProjectConfig, request: AuthR
   });
 }
 
-async function signInWithoutPassword(
-  remote: Remote,
-  config: ProjectConfig,
-  { dryRun, talk }: AuthRequest,
-): Promise<AuthResult> {
+async function signInWithoutPassword(remote: Remote, config: ProjectConfig, request: AuthRequest): Promise<AuthResult> {
+  const { dryRun, talk, mustExist = false } = request;
   const needsToken = remote.module.signIn !== undefined;
   if (dryRun) {
     if (needsToken && !hasTokenFile(config.tokenFile)) {
       return resultOf(config, remote, { dryRun, notes: ["Nobody is signed in yet: auth would ask you to."] });
     }
-    return resultOf(config, remote, { probed: await look(remote, config, undefined), dryRun });
   }
-  if (!needsToken) return resultOf(config, remote, { probed: await prepare(remote, config, undefined), dryRun });
-  const { account, notes = [], probed, written } = await signInForToken(remote, config, talk);
+  if (dryRun || !needsToken) {
+    return resultOf(config, remote, { probed: await attemptOf(request)(remote, config, undefined), dryRun });
+  }
+  const { account, notes = [], probed, written } = await signInForToken(remote, config, { talk, mustExist });
   const who = account === undefined ? {} : { username: account };
   return resultOf(config, remote, { probed, written, notes: [...notes, ...probed.notes], dryRun, ...who });
 }
@@ -177,6 +177,17 @@ export async function checkSignIn(world: World, config: ProjectConfig): Promise<
 function stepAfter(error: BackendError): string {
   if (error.hint !== undefined) return error.hint;
   return error.class === "TRANSIENT" ? "Try again when the server can be reached." : "Run claude-mirror auth.";
+}
+
+type Attempt = (remote: Remote, config: ProjectConfig, secret: Secret | undefined) => Promise<Probed | undefined>;
+
+function attemptOf({ dryRun, mustExist }: AuthRequest): Attempt {
+  const attempt = dryRun ? look : prepare;
+  if (!mustExist) return attempt;
+  return async (remote, config, secret) => {
+    await remote.module.check(config, remote.deps(secret));
+    return attempt(remote, config, secret);
+  };
 }
 
 async function prepare(remote: Remote, config: ProjectConfig, secret: Secret | undefined): Promise<Probed> {

@@ -1,4 +1,7 @@
+import { sep } from "node:path";
 import { UsageError } from "../lib/errors.ts";
+import { realPathOfAny } from "../settings/discovery.ts";
+import type { ProjectConfig } from "../settings/model.ts";
 import { compileInclude, PatternError } from "../sync/include.ts";
 
 /** Throws UsageError, the address's own secrets left out, for an address that WebDAV cannot be at. */
@@ -41,6 +44,24 @@ export function checkPatterns(patterns: readonly string[]): void {
 export function checkWebhookUrl(address: string): void {
   if (parseUrl(address)?.protocol === "https:") return;
   throw new UsageError("cannot use the address of --slack-webhook-url: it must begin with https://");
+}
+
+/** Throws UsageError for a remote folder that is inside the project or around it (both absolute). */
+export function requireApart({ localFolder, projectPath }: Pick<ProjectConfig, "localFolder" | "projectPath">): void {
+  const [mirror, project] = [realPathOfAny(localFolder), realPathOfAny(projectPath)];
+  const inside = (path: string, folder: string) => path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+  const state =
+    mirror === project
+      ? "it is the project itself"
+      : inside(mirror, project)
+        ? `it lies inside the project "${projectPath}"`
+        : inside(project, mirror)
+          ? `the project "${projectPath}" lies inside it`
+          : undefined;
+  if (state === undefined) return;
+  throw new UsageError(`cannot mirror to --local-folder "${localFolder}": ${state}`, {
+    hint: "Name a folder outside the project, on another disk if possible.",
+  });
 }
 
 function parseUrl(address: string): URL | undefined {

@@ -103,12 +103,22 @@ export function cloudChanges(request: InitRequest): Readonly<Record<string, Conf
     const text = given(request);
     if (text === undefined) continue;
     const value = accept(text.trim());
-    if (value === undefined || value === "") {
+    if (!value) {
       throw new UsageError(`cannot use ${flag} "${text}": it is not ${wanted}`, { hint: `Give ${wanted}.` });
     }
     changes[key] = value;
   }
   return changes;
+}
+
+/** The value of one of these settings as it is kept, or what it must be. */
+export function acceptCloudValue(
+  setting: string,
+  text: string,
+): { readonly value: string } | { readonly problem: string } {
+  const found = CLOUD_FLAGS.find(({ key }) => key === setting);
+  const value = found?.accept(text);
+  return value ? { value } : { problem: `it is not ${found?.wanted ?? "known"}` };
 }
 
 /** Where a cloud's project goes when nobody says so: the seed's own suggestion. */

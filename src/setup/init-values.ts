@@ -52,6 +52,7 @@ export function initValues(world: World, request: InitRequest, target: InitTarge
   set("snapshot_format", request.snapshotFormat);
   set("file_patterns", request.patterns.length === 0 ? undefined : request.patterns);
   set("exclude_patterns", request.exclude.length === 0 ? undefined : request.exclude);
+  for (const key of request.emptied ?? []) if (now?.has(key)) set(key, key === "exclude_patterns" ? [] : "");
   set("token_file", tokenFileOf(world, request, { target, now, backend, changes }));
   if (request.password && now && textAt(now, "webdav_password") !== "") set("webdav_password", "");
   requirePlace(backend, (key) => Boolean(changes[key] ?? (now && textAt(now, key))));

@@ -1,11 +1,10 @@
 import { existsSync, mkdirSync } from "node:fs";
-import { dirname, join, sep } from "node:path";
+import { dirname, join } from "node:path";
 import { AVAILABLE_KINDS } from "../backends/registry.ts";
 import { UsageError } from "../lib/errors.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { writeAtomic } from "../lib/fs.ts";
 import { parseConfig } from "../settings/codec.ts";
-import { realPathOfAny } from "../settings/discovery.ts";
 import { editConfig, saveConfig } from "../settings/editor.ts";
 import { machineFrom } from "../settings/machine.ts";
 import type { ProjectConfig } from "../settings/model.ts";
@@ -13,7 +12,7 @@ import { readWebdavToken, writeWebdavToken } from "../settings/tokens.ts";
 import { formatNewConfig } from "../settings/writer.ts";
 import { patternHints } from "../sync/pattern-hints.ts";
 import { hasTokenFile } from "./auth-token.ts";
-import { checkWebdavUrl } from "./checks.ts";
+import { checkWebdavUrl, requireApart } from "./checks.ts";
 import { gitignoreOffer } from "./gitignore.ts";
 import { signInKeys } from "./init-clouds.ts";
 import { type InitTarget, locateInit } from "./init-target.ts";
@@ -51,6 +50,12 @@ export async function initProject(world: World, request: InitRequest): Promise<I
   };
 }
 
+/** The settings that `init` would leave, read as commands read them; changes nothing. */
+export async function draftConfig(world: World, request: InitRequest): Promise<ProjectConfig> {
+  const target = locateInit(world, request);
+  return (await planInit(world, request, { target, values: initValues(world, request, target) })).config;
+}
+
 interface InitPlan {
   readonly target: InitTarget;
   readonly text: string;
@@ -80,23 +85,6 @@ async function planInit(world: World, request: InitRequest, { target, values }: 
   const remote = AVAILABLE_KINDS.includes(config.backend) ? await remoteOf(world, config) : undefined;
   const changed = before === undefined ? [] : changedKeys(before, values, file);
   return { target, text, config, changed, remote, password: passwordFor(request.password, config, changed, before) };
-}
-
-function requireApart({ localFolder, projectPath }: ProjectConfig): void {
-  const [mirror, project] = [realPathOfAny(localFolder), realPathOfAny(projectPath)];
-  const inside = (path: string, folder: string) => path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
-  const state =
-    mirror === project
-      ? "it is the project itself"
-      : inside(mirror, project)
-        ? `it lies inside the project "${projectPath}"`
-        : inside(project, mirror)
-          ? `the project "${projectPath}" lies inside it`
-          : undefined;
-  if (state === undefined) return;
-  throw new UsageError(`cannot mirror to --local-folder "${localFolder}": ${state}`, {
-    hint: "Name a folder outside the project, on another disk if possible.",
-  });
 }
 
 function changedKeys(before: string, { changes, remove }: InitValues, file: string): string[] {

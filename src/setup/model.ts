@@ -31,6 +31,8 @@ export interface InitRequest {
   /** Empty: not given. */
   readonly patterns: readonly string[];
   readonly exclude: readonly string[];
+  /** Keys of the settings that are to say nothing from now on. */
+  readonly emptied?: readonly string[];
   readonly dryRun: boolean;
 }
 

@@ -41,20 +41,25 @@ export function askLine(message: string, { input, output, signal }: PromptStream
   });
 }
 
+interface Checked {
+  readonly message: string;
+  /** What is wrong with an answer; it is asked again until there is nothing. */
+  readonly check?: ((answer: string) => string | undefined) | undefined;
+}
+
 /** A line with a value offered. */
-export async function askText(
-  question: { readonly message: string; readonly initial?: string },
+export function askText(
+  { message, initial = "", check }: Checked & { readonly initial?: string },
   streams: PromptStreams,
 ): Promise<string> {
-  const initial = question.initial ?? "";
-  return answerOf(
-    await text({ message: question.message, placeholder: initial, defaultValue: initial, ...clackStreams(streams) }),
-  );
+  const validate = (typed: string | undefined) => check?.(typed || initial);
+  return untilLeft(streams, (own) => text({ message, placeholder: initial, defaultValue: initial, validate, ...own }));
 }
 
 /** A line that is not shown. */
-export async function askPassword(question: { readonly message: string }, streams: PromptStreams): Promise<string> {
-  return answerOf(await password({ message: question.message, ...clackStreams(streams) }));
+export async function askPassword({ message, check }: Checked, streams: PromptStreams): Promise<string> {
+  const validate = (typed: string | undefined) => check?.(typed ?? "");
+  return (await untilLeft(streams, (own) => password({ message, validate, ...own }))) ?? "";
 }
 
 /** One out of a list, by the arrow keys. */
@@ -64,20 +69,40 @@ export async function askChoice<T extends string>(
 ): Promise<T> {
   const options = question.choices.map((choice) => ({ ...choice, value: choice.value as string }));
   const first = question.initial === undefined ? {} : { initialValue: question.initial as string };
-  return answerOf(
-    await select<string>({ message: question.message, options, ...first, ...clackStreams(streams) }),
-  ) as T;
+  return (await untilLeft(streams, (own) =>
+    select<string>({ message: question.message, options, ...first, ...own }),
+  )) as T;
 }
 
-function clackStreams({ input, output, signal }: PromptStreams) {
-  return {
-    input: input as import("node:stream").Readable,
-    output: output as import("node:stream").Writable,
-    signal,
+type Clack = Readonly<{
+  input: import("node:stream").Readable;
+  output: import("node:stream").Writable;
+  signal: AbortSignal;
+}>;
+
+/** Ctrl-D and the end of the input leave a question as Ctrl-C does: the library itself would wait, or spin. */
+async function untilLeft(
+  { input, output, signal }: PromptStreams,
+  ask: (own: Clack) => Promise<string | symbol>,
+): Promise<string> {
+  const left = new AbortController();
+  const leave = () => left.abort();
+  const onKey = (_text: string | undefined, key: { readonly ctrl?: boolean; readonly name?: string } | undefined) => {
+    if (key?.ctrl && key.name === "d") leave();
   };
-}
-
-function answerOf(answer: string | symbol): string {
-  if (isCancel(answer)) throw new Interrupted();
-  return answer as string;
+  const ends = ["end", "close", "error"] as const;
+  input.prependListener("keypress", onKey);
+  for (const end of ends) input.on(end, leave);
+  try {
+    const answer = await ask({
+      input: input as Clack["input"],
+      output: output as Clack["output"],
+      signal: AbortSignal.any([signal, left.signal]),
+    });
+    if (isCancel(answer)) throw new Interrupted();
+    return answer as string;
+  } finally {
+    input.off("keypress", onKey);
+    for (const end of ends) input.off(end, leave);
+  }
 }

@@ -4,7 +4,10 @@ export interface Pty {
   readonly shown: () => string;
   /** Resolves once `text` has been shown; the test's own time limit ends a wait in vain. */
   waitFor(text: string): Promise<void>;
+  /** Waits for each question, in this order, and types its answer with Enter. */
+  converse(answers: readonly (readonly [question: string, answer: string])[]): Promise<void>;
   type(text: string): void;
+  signal(name: NodeJS.Signals): void;
   readonly exited: Promise<number>;
 }
 
@@ -30,18 +33,30 @@ export function startInPty(command: readonly string[], { env, cwd }: PtyOptions)
       },
     },
   });
+  const shownAfter = (text: string, from: number) =>
+    new Promise<number>((resolve) => {
+      const look = () => {
+        const at = shown.indexOf(text, from);
+        if (at < 0) return;
+        waiting.delete(look);
+        resolve(at + text.length);
+      };
+      waiting.add(look);
+      look();
+    });
   return {
     shown: () => shown,
-    waitFor: (text) =>
-      new Promise((resolve) => {
-        const look = () => {
-          if (!shown.includes(text)) return;
-          waiting.delete(look);
-          resolve();
-        };
-        waiting.add(look);
-        look();
-      }),
+    async waitFor(text) {
+      await shownAfter(text, 0);
+    },
+    async converse(answers) {
+      let at = 0;
+      for (const [question, answer] of answers) {
+        at = await shownAfter(question, at);
+        child.terminal?.write(`${answer}\r`);
+      }
+    },
+    signal: (name) => child.kill(name),
     type: (text) => void child.terminal?.write(text),
     exited: child.exited,
   };

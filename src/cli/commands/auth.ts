@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
-import type { AuthRequest } from "../../setup/auth.ts";
 import type { AuthResult } from "../../setup/model.ts";
 import { authLines } from "../../ui/render/auth.ts";
 import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { givenPassword, PASSWORD_STDIN_OPTION } from "../password.ts";
+import { authJson, conversation } from "../sign-in.ts";
 
 export const authCommand = command({
   name: "auth",
@@ -33,36 +33,15 @@ export const authCommand = command({
     const config = openConfig(ctx, given);
     if (options.check) return answer(ctx, await checkSignIn(ctx, config));
     const password = await givenPassword(ctx, { stdin: options["webdav-password-stdin"] });
-    const ask = (message: string) =>
-      ctx.ask.password({ message, flag: "--webdav-password-stdin or CLAUDE_MIRROR_WEBDAV_PASSWORD" });
     const result = await signIn(ctx, config, {
+      ...conversation(ctx),
       password: password?.text,
-      talk: talkOf(ctx),
-      ask: ctx.ask.possible ? ask : undefined,
       dryRun: options["dry-run"] ?? false,
     });
     return answer(ctx, result);
   },
 });
 
-/** Everything of it goes to stderr: it is no result. */
-function talkOf(ctx: CommandContext): AuthRequest["talk"] {
-  const question = (message: string) => ({ message, flag: "a terminal: run claude-mirror auth in one" });
-  return {
-    print: (line) => ctx.note(line),
-    open: async (url) => (await import("../../setup/browser.ts")).openBrowser(url, ctx.env),
-    ask: ctx.ask.possible ? (message, options) => ctx.ask.text({ ...question(message), ...options }) : undefined,
-  };
-}
-
 function answer(ctx: CommandContext, result: AuthResult) {
-  const { configFile, tokenFile, tokenWritten, mode, ...rest } = result;
-  const json = {
-    ...rest,
-    config: configFile,
-    token_file: tokenFile,
-    token_written: tokenWritten,
-    mode: mode.replace(" ", "-"),
-  };
-  return { result: json, lines: authLines(result, ctx.out.style) };
+  return { result: authJson(result), lines: authLines(result, ctx.out.style) };
 }
