@@ -242,7 +242,7 @@ describe("words", () => {
       ["log --limit many", ["--limit", "whole number", '"many"']],
       ["delete", ["delete needs FILES", "help delete"]],
       ["diff", ["diff needs"]],
-      ["restore", ["restore needs TIMESTAMP"]],
+      ["restore", ["restore needs the snapshot's name, or --tag"]],
       ["init --backend ftp", ['"ftp"', "local or webdav or googledrive"]],
     ];
     for (const [command, says] of wrong) await expectRefusal(machine, remote, command.split(" "), { code: 2, says });
