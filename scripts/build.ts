@@ -1,4 +1,4 @@
-// Builds the executable: `bun scripts/build.ts [--all | --faults]`, see the README.
+// Builds the executable: `bun scripts/build.ts [--all [--releases=URL] | --faults]`, see docs/install.md.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -101,7 +101,9 @@ function commit(): string {
 }
 
 /** Every target, then `SHA256SUMS` in the format of sha256sum(1). A target that cannot be made is named and fails the build. */
-async function buildAll(folder: string): Promise<void> {
+async function buildAll(folder: string, releases: string): Promise<void> {
+  const installer = readFileSync(join(ROOT, "install.sh"), "utf8");
+  writeFileSync(join(folder, "install.sh"), withReleases(installer, releases), { mode: 0o755 });
   rmSync(join(folder, "SHA256SUMS"), { force: true });
   const sums: string[] = [];
   const missing: string[] = [];
@@ -121,6 +123,16 @@ async function buildAll(folder: string): Promise<void> {
   if (missing.length > 0) throw new Error(`cannot build ${missing.join(", ")}: see above`);
 }
 
+/** `install.sh` as it goes out with a release: it knows where the releases are. */
+export function withReleases(installer: string, releases: string): string {
+  if (!/^[\w:/.~-]*$/.test(releases))
+    throw new Error(`cannot use the address "${releases}": it has letters that a shell would read`);
+  const stamped = installer.replace(/^RELEASES=$/m, `RELEASES=${releases}`);
+  if (stamped === installer && releases !== "")
+    throw new Error('cannot fill in "install.sh": it has no line RELEASES=');
+  return stamped;
+}
+
 function report(outfile: string, bytes: number): void {
   console.log(`Built ${outfile} (${(bytes / 1024 / 1024).toFixed(1)} MB)`);
 }
@@ -132,11 +144,12 @@ function reasonOf(error: unknown): string {
 }
 
 async function main(words: readonly string[]): Promise<void> {
-  const unknown = words.find((word) => word !== "--all" && word !== "--faults");
-  if (unknown !== undefined) throw new Error(`unknown option "${unknown}": use --all or --faults`);
+  const releases = words.find((word) => word.startsWith("--releases="))?.slice("--releases=".length) ?? "";
+  const unknown = words.find((word) => word !== "--all" && word !== "--faults" && !word.startsWith("--releases="));
+  if (unknown !== undefined) throw new Error(`unknown option "${unknown}": use --all, --releases=URL or --faults`);
   const folder = join(ROOT, "dist");
   mkdirSync(folder, { recursive: true });
-  if (words.includes("--all")) return buildAll(folder);
+  if (words.includes("--all")) return buildAll(folder, releases);
   const faults = words.includes("--faults");
   const suffix = process.platform === "win32" ? ".exe" : "";
   const outfile = join(folder, `claude-mirror${faults ? "-faults" : ""}${suffix}`);
