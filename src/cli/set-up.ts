@@ -1,7 +1,10 @@
 import type { ProjectConfig } from "../settings/model.ts";
 import type { AuthResult, InitRequest, InitResult } from "../setup/model.ts";
+import { authLines } from "../ui/render/auth.ts";
+import { initLines } from "../ui/render/init.ts";
 import type { CommandContext } from "./context.ts";
-import { conversation } from "./sign-in.ts";
+import { initJson } from "./init-options.ts";
+import { authJson, conversation } from "./sign-in.ts";
 
 export interface SetUpOptions {
   /** The settings as they will be. */
@@ -44,7 +47,7 @@ export async function setUp(ctx: CommandContext, request: InitRequest, options: 
   const init = await initProject(ctx, { ...request, password: kept ? undefined : request.password });
   const gitignored = gitignore && init.gitignore !== null;
   if (gitignored) addToGitignore(init.gitignore);
-  pokeWatcher(ctx);
+  if (!request.dryRun) pokeWatcher(ctx);
   const next = kept || isLocal ? null : init.next;
   return { init: { ...init, next }, auth: kept && !isLocal ? auth : undefined, gitignored, isReady: kept || isLocal };
 }
@@ -69,4 +72,12 @@ async function connection(
   });
   if (!signIn) ctx.note(`The connection to ${result.remote} works as far as that can be tried without signing in.`);
   return result;
+}
+
+export function setUpLines({ out: { style } }: CommandContext, { init, auth }: SetUp): string[] {
+  return [...initLines(init, style), ...(auth === undefined ? [] : authLines(auth, style))];
+}
+
+export function setUpJson({ init, auth, gitignored }: SetUp): object {
+  return { ...initJson(init, gitignored), auth: auth === undefined ? null : authJson(auth) };
 }

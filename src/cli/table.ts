@@ -14,6 +14,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Set a project up, or change its settings",
     load: async () => (await import("./commands/init.ts")).initCommand,
   },
+  clone: {
+    summary: "Set a project up on another machine and fetch its files",
+    load: async () => (await import("./commands/clone.ts")).cloneCommand,
+  },
   auth: {
     summary: "Sign in to the remote, or check that signing in works",
     load: async () => (await import("./commands/auth.ts")).authCommand,

@@ -1,3 +1,4 @@
+import { UsageError } from "../lib/errors.ts";
 import type { InitRequest } from "../setup/model.ts";
 import {
   type Accepted,
@@ -29,7 +30,7 @@ export interface Answers {
 export async function askAll(ctx: CommandContext, known: Known, places: WizardPlaces): Promise<Answers | undefined> {
   const { first } = known;
   let { agreed } = known;
-  let settings = here(ctx, first);
+  let settings = here(ctx, first, places);
   let draft: Draft = {};
   for (const question of QUESTIONS) {
     if (question.isAsked && !question.isAsked(draft)) continue;
@@ -37,9 +38,10 @@ export async function askAll(ctx: CommandContext, known: Known, places: WizardPl
     draft = { ...draft, [question.key]: answer };
     if (question.key !== "project" && question.key !== "config") continue;
     const config = draft.config ?? first.config;
-    settings = settingsAt(ctx, { project: draft.project, config });
+    settings = settingsAt(ctx, { project: draft.project, config, newProject: places.newProject });
     const file = settings?.config;
     if (file === undefined || file === agreed) continue;
+    if (places.newProject) throw setUpAlready(draft.project ?? "", file);
     const message = `This project is set up already in ${short(file, ctx.home)}. Change it (a copy is kept)?`;
     if (!(await ctx.ask.confirm({ message, flag: "the flags to change" }))) return undefined;
     agreed = file;
@@ -47,14 +49,21 @@ export async function askAll(ctx: CommandContext, known: Known, places: WizardPl
   return { draft, agreed };
 }
 
+/** A clone makes a project, it changes none. */
+export function setUpAlready(project: string, file: string): UsageError {
+  return new UsageError(`cannot clone into "${project}": it is set up already in ${file}`, {
+    hint: "Run claude-mirror pull there, or name another folder with --project.",
+  });
+}
+
 export function firstKnown(request: InitRequest): Known {
   return { first: draftOfRequest(request), agreed: undefined };
 }
 
 /** The settings of the project that is most likely meant, for the question about the backend. */
-function here(ctx: CommandContext, { project, config }: Draft): Draft | undefined {
+function here(ctx: CommandContext, { project, config }: Draft, { newProject }: WizardPlaces): Draft | undefined {
   try {
-    return settingsAt(ctx, { project, config });
+    return settingsAt(ctx, { project, config, newProject });
   } catch {
     // What is wrong is told once the project is known.
     return undefined;

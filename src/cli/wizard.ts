@@ -1,19 +1,16 @@
-import type { AuthResult, InitRequest, InitResult } from "../setup/model.ts";
+import type { ProjectConfig } from "../settings/model.ts";
+import type { InitRequest, InitResult } from "../setup/model.ts";
 import { type Before, beforeLooking, beforeSetup } from "../setup/undo.ts";
 import { requestOfDraft } from "../setup/wizard-draft.ts";
 import { wizardPlaces } from "../setup/wizard-places.ts";
-import { authLines } from "../ui/render/auth.ts";
-import { initLines } from "../ui/render/init.ts";
 import { summaryLines } from "../ui/render/wizard.ts";
 import type { CommandResult } from "./command.ts";
 import type { CommandContext } from "./context.ts";
 import { describeFailure, EXIT } from "./exit.ts";
-import { initJson } from "./init-options.ts";
 import { failureLines } from "./output.ts";
 import { withProject } from "./project.ts";
 import { runTeller } from "./run-answer.ts";
-import { type SetUp, setUp } from "./set-up.ts";
-import { authJson } from "./sign-in.ts";
+import { type SetUp, setUp, setUpJson, setUpLines } from "./set-up.ts";
 import { askAll, firstKnown } from "./wizard-ask.ts";
 
 /**
@@ -29,16 +26,15 @@ export async function runWizard(ctx: CommandContext, flags: InitRequest): Promis
     if (done === undefined || flags.dryRun) looking.undo();
   }
   if (done === undefined) return { result: null, lines: ["Nothing was changed."], exit: EXIT.failed };
-  for (const line of linesOf(ctx, done)) ctx.print(line);
+  for (const line of setUpLines(ctx, done)) ctx.print(line);
   return flags.dryRun ? answerOf(done, EXIT.ok) : firstPush(ctx, done);
 }
 
 /** Asks until it is set up; undefined when the person says no. */
 async function agree(ctx: CommandContext, flags: InitRequest): Promise<SetUp | undefined> {
-  const places = wizardPlaces(ctx, flags);
-  if (ctx.ask.possible) greet(ctx);
+  greet(ctx);
   for (let known = firstKnown(flags); ; ) {
-    const answers = await askAll(ctx, known, places);
+    const answers = await askAll(ctx, known, wizardPlaces(ctx, flags));
     if (answers === undefined) return undefined;
     known = { first: answers.draft, agreed: answers.agreed };
     const done = await settle(ctx, requestOfDraft(answers.draft, flags));
@@ -46,7 +42,18 @@ async function agree(ctx: CommandContext, flags: InitRequest): Promise<SetUp | u
   }
 }
 
+/** What to clone, by the same questions; undefined when the person says no. Writes nothing. */
+export async function askClone(ctx: CommandContext, flags: InitRequest): Promise<InitRequest | undefined> {
+  greet(ctx);
+  const answers = await askAll(ctx, firstKnown(flags), wizardPlaces(ctx, flags));
+  if (answers === undefined) return undefined;
+  const request = requestOfDraft(answers.draft, flags);
+  await summarize(ctx, request);
+  return (await yes(ctx, "Clone this?")) ? request : undefined;
+}
+
 function greet(ctx: CommandContext): void {
+  if (!ctx.ask.possible) return;
   ctx.note(ctx.err.style.bold("claude-mirror setup wizard"));
   ctx.note("Press Enter to accept the value shown. Ctrl-C leaves everything as it is.");
   ctx.note("");
@@ -54,6 +61,19 @@ function greet(ctx: CommandContext): void {
 
 /** The last look, the trial, and the writing. Undefined when the person says no. */
 async function settle(ctx: CommandContext, request: InitRequest): Promise<SetUp | "change" | undefined> {
+  const { config, preview } = await summarize(ctx, request);
+  if (!(await yes(ctx, "Save this configuration?"))) return undefined;
+  if (request.dryRun) return { init: preview, auth: undefined, gitignored: false, isReady: false };
+  const gitignore = await wantsGitignore(ctx, preview);
+  const signIn = config.backend === "local" || (await yes(ctx, `Sign in to ${config.backend} now?`));
+  const before = await beforeSetup(ctx, config, gitignore && preview.gitignore ? [preview.gitignore.file] : []);
+  return trying(ctx, before, () => setUp(ctx, request, { config, signIn, gitignore, connect: "try" }));
+}
+
+async function summarize(
+  ctx: CommandContext,
+  request: InitRequest,
+): Promise<{ readonly config: ProjectConfig; readonly preview: InitResult }> {
   const { draftConfig, initProject } = await import("../setup/init.ts");
   const config = await draftConfig(ctx, request);
   const preview = await initProject(ctx, { ...request, dryRun: true });
@@ -61,12 +81,7 @@ async function settle(ctx: CommandContext, request: InitRequest): Promise<SetUp 
   for (const line of summaryLines(config, ctx.err.style, ctx.home)) ctx.note(line);
   for (const hint of preview.hints) ctx.note(`Hint: ${hint}`);
   ctx.note("");
-  if (!(await yes(ctx, "Save this configuration?"))) return undefined;
-  if (request.dryRun) return { init: preview, auth: undefined, gitignored: false, isReady: false };
-  const gitignore = await wantsGitignore(ctx, preview);
-  const signIn = config.backend === "local" || (await yes(ctx, `Sign in to ${config.backend} now?`));
-  const before = await beforeSetup(ctx, config, gitignore && preview.gitignore ? [preview.gitignore.file] : []);
-  return trying(ctx, before, () => setUp(ctx, request, { config, signIn, gitignore, connect: "try" }));
+  return { config, preview };
 }
 
 /** Sets up as often as the person wants; what fails is undone before anything else is asked. */
@@ -110,17 +125,8 @@ function yes(ctx: CommandContext, message: string): Promise<boolean> {
   return ctx.ask.confirm({ message, flag: "the flags of init", initial: true });
 }
 
-function linesOf(ctx: CommandContext, { init, auth }: SetUp): string[] {
-  const { style } = ctx.out;
-  return [...initLines(init, style), ...(auth === undefined ? [] : authLines(auth, style))];
-}
-
 function answerOf(done: SetUp, exit: CommandResult["exit"], lines: readonly string[] = []): CommandResult {
   return { result: setUpJson(done), lines, ...(exit === undefined ? {} : { exit }) };
-}
-
-function setUpJson({ init, auth, gitignored }: SetUp): object {
-  return { ...initJson(init, gitignored), auth: auth === undefined ? null : authJson(auth as AuthResult) };
 }
 
 /** Shows what a push would do and asks; a remote that holds files already is left to `status`. */

@@ -1,4 +1,5 @@
-import type { Probed, SignedIn, Talk } from "../backends/module.ts";
+import { BackendError } from "../backends/errors.ts";
+import type { BackendDeps, BackendModule, Probed, SignedIn, Talk } from "../backends/module.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { readSecret } from "../lib/secrets.ts";
 import type { ProjectConfig } from "../settings/model.ts";
@@ -24,10 +25,21 @@ export async function signInForToken(
   const deps = remote.deps(undefined);
   const staged = stageTokens(deps.tokens);
   const signed = (await module.signIn?.(config, { ...deps, tokens: staged }, talk)) ?? {};
-  if (mustExist) await module.check(config, { ...deps, tokens: staged });
+  if (mustExist) await requireThere(module, config, { ...deps, tokens: staged });
   const probed = await module.prepare(config, { ...deps, tokens: staged });
   faultPoint("auth-token");
   return { ...signed, probed, written: await staged.keep() };
+}
+
+/** Throws BackendError where there is no remote folder yet. */
+export async function requireThere(module: BackendModule, config: ProjectConfig, deps: BackendDeps): Promise<void> {
+  try {
+    await module.check(config, deps);
+  } catch (error) {
+    if (!(error instanceof BackendError) || error.status !== 404) throw error;
+    const hint = "Check the address. Nothing is made on a remote by clone; for a new one run claude-mirror init.";
+    throw new BackendError(error.message, { class: error.class, status: 404, hint, cause: error });
+  }
 }
 
 /** Whether there is a token file; one that cannot be read counts, `check` says what is wrong with it. */

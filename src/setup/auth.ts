@@ -9,7 +9,7 @@ import { SettingsError } from "../settings/errors.ts";
 import { readText } from "../settings/load.ts";
 import type { ProjectConfig } from "../settings/model.ts";
 import { readWebdavToken, type WebdavToken, writeWebdavToken } from "../settings/tokens.ts";
-import { hasTokenFile, signInForToken } from "./auth-token.ts";
+import { hasTokenFile, requireThere, signInForToken } from "./auth-token.ts";
 import { guaranteeText } from "./guarantee.ts";
 import type { AuthResult } from "./model.ts";
 import { type Remote, remoteOf, storedSecret } from "./remote.ts";
@@ -185,7 +185,7 @@ function attemptOf({ dryRun, mustExist }: AuthRequest): Attempt {
   const attempt = dryRun ? look : prepare;
   if (!mustExist) return attempt;
   return async (remote, config, secret) => {
-    await remote.module.check(config, remote.deps(secret));
+    await requireThere(remote.module, config, remote.deps(secret));
     return attempt(remote, config, secret);
   };
 }

@@ -24,7 +24,7 @@ export interface InitTarget {
 export function locateInit(world: World, request: InitRequest): InitTarget {
   const given = request.config !== undefined && existsSync(request.config) ? request.config : undefined;
   const own = given === undefined ? undefined : readOutline(given, world.home).projectPath;
-  const projectPath = projectFolderOf(request.project ?? own ?? world.cwd);
+  const projectPath = projectFolderOf(request.project ?? own ?? world.cwd, request.newProject === true);
   const places = discoveryPlaces(world);
   const found = findProject(projectPath, places);
   const here = found.kind !== "none" && found.path === projectPath;
@@ -42,8 +42,9 @@ export function locateInit(world: World, request: InitRequest): InitTarget {
   return { projectPath, configFile, text: exists ? readText(configFile) : undefined, rival, around };
 }
 
-function projectFolderOf(folder: string): string {
+function projectFolderOf(folder: string, mayMiss: boolean): string {
   const stat = statSync(folder, { throwIfNoEntry: false });
+  if (stat === undefined && mayMiss) return realPathOfAny(folder);
   if (stat?.isDirectory()) return realpathSync(folder);
   throw new UsageError(
     `cannot set up the project "${folder}": ${stat === undefined ? "there is no such folder" : "it is a file, not a folder"}`,

@@ -4,6 +4,8 @@ import type { BackendKind, GuardLevel } from "../backends/types.ts";
 export interface InitRequest {
   /** The project folder; the one of `config`, else the current folder, when left out. */
   readonly project?: string | undefined;
+  /** The folder may be missing: whoever asks makes it. */
+  readonly newProject?: boolean;
   readonly config?: string | undefined;
   readonly backend?: string | undefined;
   readonly localFolder?: string | undefined;

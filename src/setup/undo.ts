@@ -31,6 +31,38 @@ export async function beforeSetup(world: World, config: ProjectConfig, more: rea
   });
 }
 
+/** How a place was before a project is cloned to it. */
+export interface BeforeClone {
+  /** As {@link Before}; `fetched` are the files that a pull has put into the project, where there was nothing. */
+  undo(fetched: readonly string[]): void;
+}
+
+/** Taken before the project folder is made. */
+export async function beforeClone(world: World, config: ProjectConfig): Promise<BeforeClone> {
+  const { projectPath } = config;
+  const setup = await beforeSetup(world, config);
+  const records = new Set(recordsIn(projectPath));
+  const folders = remember({ files: [], folders: [projectPath] });
+  return {
+    undo(fetched) {
+      for (const path of fetched) {
+        const file = join(projectPath, path);
+        rmSync(file, { force: true });
+        for (let folder = dirname(file); folder !== projectPath; folder = dirname(folder)) removeEmpty(folder);
+      }
+      for (const name of recordsIn(projectPath))
+        if (!records.has(name)) rmSync(join(projectPath, name), { force: true });
+      for (const before of [setup, folders]) before.undo();
+    },
+  };
+}
+
+/** What is kept in a project about it; the ignore file is the user's own. */
+function recordsIn(project: string): string[] {
+  if (!existsSync(project)) return [];
+  return readdirSync(project).filter((name) => name.startsWith(".claude_mirror_") && name !== ".claude_mirror_ignore");
+}
+
 /** Looking for projects writes down what was found. */
 export function beforeLooking({ env, home }: World): Before {
   return remember({ files: [indexFile(env, home)] });

@@ -146,8 +146,8 @@ const EMPTIED = [
   ["slackChannel", "slack_channel"],
 ] as const satisfies readonly (readonly [DraftKey, string])[];
 
-function placeless({ webdavInsecureHttp, onedriveAuthority, dryRun }: InitRequest) {
-  return { webdavInsecureHttp, onedriveAuthority, dryRun };
+function placeless({ webdavInsecureHttp, onedriveAuthority, newProject = false, dryRun }: InitRequest) {
+  return { webdavInsecureHttp, onedriveAuthority, newProject, dryRun };
 }
 
 function passwordOf({ webdavPassword, webdavUsername }: Draft): GivenPassword | undefined {

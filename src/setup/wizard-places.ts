@@ -22,6 +22,7 @@ export function wizardPlaces(world: World, flags: InitRequest): WizardPlaces {
     configDir: machineFrom(env).configDir,
     backends: AVAILABLE_KINDS,
     insecureHttp: flags.webdavInsecureHttp ?? false,
+    newProject: flags.newProject ?? false,
     kindOf: (path) => {
       const stat = statSync(path, { throwIfNoEntry: false });
       return stat === undefined ? "nothing" : stat.isDirectory() ? "folder" : "file";
@@ -38,7 +39,10 @@ export function wizardPlaces(world: World, flags: InitRequest): WizardPlaces {
 }
 
 /** The settings of a project that is set up already, as answers; undefined where there are none. */
-export function settingsAt(world: World, request: Pick<InitRequest, "project" | "config">): Draft | undefined {
+export function settingsAt(
+  world: World,
+  request: Pick<InitRequest, "project" | "config" | "newProject">,
+): Draft | undefined {
   const { configFile, text } = locateInit(world, { ...request, patterns: [], exclude: [], dryRun: true });
   if (text === undefined) return undefined;
   const config = loadConfig(configFile, machineFrom(world.env));

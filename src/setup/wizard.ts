@@ -16,6 +16,8 @@ export interface WizardPlaces {
   /** The kinds that can be chosen. */
   readonly backends: readonly BackendKind[];
   readonly insecureHttp: boolean;
+  /** True where a project folder that is missing will be made. */
+  readonly newProject: boolean;
   readonly kindOf: (path: string) => "file" | "folder" | "nothing";
   readonly isWritable: (folder: string) => boolean;
   /** Where this project's settings or token go when nobody says so. Throws UsageError for what cannot be. */
@@ -61,7 +63,7 @@ export const QUESTIONS: readonly WizardQuestion[] = [
     flag: "--project PATH",
     kind: "line",
     offer: (_draft, { cwd }) => cwd,
-    accept: (text, _draft, places) => pathTo("folder", text, places),
+    accept: (text, _draft, places) => pathTo("folder", text, places, places.newProject),
   },
   {
     key: "localFolder",
@@ -263,10 +265,10 @@ export function accepted(question: WizardQuestion, text: string, draft: Draft, p
   return question.accept?.(typed, draft, places) ?? { value: typed };
 }
 
-function pathTo(kind: "file" | "folder", text: string, { cwd, home, kindOf }: WizardPlaces): Accepted {
-  const value = resolve(cwd, expandHome(text, home));
-  const found = kindOf(value);
-  if (found === kind) return { value };
+function pathTo(kind: "file" | "folder", text: string, places: WizardPlaces, mayMiss = false): Accepted {
+  const value = resolve(places.cwd, expandHome(text, places.home));
+  const found = places.kindOf(value);
+  if (found === kind || (mayMiss && found === "nothing")) return { value };
   return { problem: found === "nothing" ? `there is no such ${kind}` : `it is a ${found}, not a ${kind}` };
 }
 

@@ -15,6 +15,7 @@ const PLACES: WizardPlaces = {
   configDir: ALICE.configDir,
   backends: ["local", "webdav", "googledrive", "dropbox", "onedrive"],
   insecureHttp: false,
+  newProject: false,
   kindOf: (path) => (path === PROJECT ? "folder" : path.endsWith("credentials.json") ? "file" : "nothing"),
   isWritable: () => true,
   placeOf: (what) => `${ALICE.configDir}/${what}`,
