@@ -1,10 +1,12 @@
 import { afterAll, expect, test } from "bun:test";
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/cli/exit.ts";
 import { COMMANDS } from "../../src/cli/table.ts";
+import { COMPONENTS } from "../../src/install/model.ts";
 import { APACHE_USER, startApache } from "../support/apache.ts";
 import { selfSigned } from "../support/certificate.ts";
+import { writeProgram } from "../support/install-home.ts";
 import { commandsOf, ROOT, readPage, shell, somePlace } from "../support/pages.ts";
 import { tempFolder } from "../support/temp.ts";
 import { userFiles } from "../support/tree.ts";
@@ -51,8 +53,28 @@ test("docs/notifications.md: every command of it does what it says, and its sett
   expect(place.run("claude-mirror status")).not.toContain("not known");
 });
 
+test("docs/install.md: every command of it does what it says, and its tables are whole", async () => {
+  const place = await somePlace({ SHELL: "/bin/bash" });
+  writeFileSync(join(place.home, ".bashrc"), "mine\n");
+  writeProgram(join(place.home, "bin/systemctl"), "exit 0");
+  for (const line of commandsOf("docs/install.md")) {
+    place.run(line);
+    if (line.includes("--only"))
+      expect(existsSync(join(place.home, ".claude/skills/claude-mirror/SKILL.md"))).toBe(true);
+  }
+  expect(readdirSync(place.home).sort()).toEqual([".bashrc", "bin", "my-project"]);
+  expect(readFileSync(join(place.home, ".bashrc"), "utf8")).toBe("mine\n");
+  const page = readPage("docs/install.md");
+  const parts = [...page.matchAll(/^\| `([a-z]+)` \|/gm)].map(([, name = ""]) => name);
+  expect(parts.sort()).toEqual([...COMPONENTS].sort());
+  const named = (text: string) => new Set([...text.matchAll(/--[a-z-]+|CLAUDE_MIRROR_[A-Z_]+/g)].map(([word]) => word));
+  const [, help = ""] = /cat <<'END'\n([\s\S]*?)\nEND/.exec(readPage("install.sh")) ?? [];
+  for (const word of named(help))
+    if (word !== "--help") expect([word, page.includes(`\`${word}`)]).toEqual([word, true]);
+});
+
 test("README: names commands, files and exit codes that exist", () => {
-  for (const page of ["README.md", "docs/webdav.md", "docs/mirrors.md", "docs/notifications.md"]) {
+  for (const page of ["README.md", "docs/webdav.md", "docs/mirrors.md", "docs/notifications.md", "docs/install.md"]) {
     const text = readPage(page);
     const named = [...text.matchAll(/claude-mirror ([a-z-]+)/g)].map(([, name = ""]) => name);
     const known = named.filter((name) => name in COMMANDS);
