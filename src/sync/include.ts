@@ -45,8 +45,8 @@ export function compileInclude(patterns: readonly string[]): IncludeMatcher {
       ? first.quick
       : (path: string) => compiled.some((one) => one.quick(path));
   return {
-    matches: (path, links = NO_LINKS) =>
-      links.length === 0
+    matches: (path, links) =>
+      links === undefined || links.length === 0
         ? quick(path)
         : compiled.some((one) => walk(one.segments, path, links).has(one.segments.length)),
     descends: (folder, links = NO_LINKS) =>

@@ -132,7 +132,9 @@ function lookAtRoot(state: Walk): "there" | "missing" | "unusable" {
 
 /** Paths are sorted with the slash that follows a folder's name, which makes the order of whole paths. */
 function walkFolder(state: Walk, folder: Folder): void {
-  for (const path of pathsIn(state, folder)) {
+  const paths = pathsIn(state, folder);
+  for (let at = 0; at < paths.length; at++) {
+    const path = paths[at] as string;
     if (path.charCodeAt(path.length - 1) === SLASH) {
       const link = state.linkedFolders.has(path) ? [folder.depth] : [];
       walkFolder(state, { prefix: path, links: folder.links.concat(link), depth: folder.depth + 1 });
@@ -153,16 +155,20 @@ const NOT_UTF8 = "its name is not valid UTF-8; rename it";
 /** What is to be visited in a folder, sorted; folders end in a slash. */
 function pathsIn(state: Walk, folder: Folder): string[] {
   const paths: string[] = [];
-  for (const entry of readFolder(state, folder)) {
-    const path = folder.prefix + entry.name;
+  const { scope } = state;
+  const { prefix, links } = folder;
+  const entries = readFolder(state, folder);
+  for (let at = 0; at < entries.length; at++) {
+    const entry = entries[at] as fs.Dirent;
+    const path = prefix + entry.name;
     if (entry.isFile()) {
-      if (state.scope.includes(path, folder.links)) paths.push(path);
+      if (scope.includes(path, links)) paths.push(path);
     } else if (entry.isDirectory()) {
-      if (state.scope.descends(path, folder.links)) paths.push(`${path}/`);
+      if (scope.descends(path, links)) paths.push(`${path}/`);
     } else if (entry.isSymbolicLink()) {
       const visited = followLink(state, folder, path as RelPath);
       if (visited !== undefined) paths.push(visited);
-    } else if (state.scope.includes(path, folder.links)) {
+    } else if (scope.includes(path, links)) {
       paths.push(path);
     }
   }
@@ -241,6 +247,10 @@ function targetOf(state: Walk, path: RelPath): LinkTarget {
 /** False when the folder turns out to be closed to us. */
 function takeFile(state: Walk, path: RelPath): boolean {
   const row = rowFor(state, path);
+  if (row >= 0 && isUnchanged(state, path, row)) {
+    addFile(state, row, "clean");
+    return true;
+  }
   const found = lookAtFile(state, path, row);
   if (found === "closed") return false;
   if (found === "none") return true;
@@ -249,14 +259,21 @@ function takeFile(state: Walk, path: RelPath): boolean {
   return true;
 }
 
+/** Whether the file surely is the one of its row. False also where it cannot be told. */
+function isUnchanged({ index, fs, rootSlash }: Walk, path: RelPath, row: number): boolean {
+  try {
+    return index?.localMatches(row, fs.lstatSync(rootSlash + path)) === true && index.isSettled(row);
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return false; // A closer look tells why.
+  }
+}
+
 /** The stat of a regular file, or that its index row holds; "none" after noting why there is no file. */
 function lookAtFile(state: Walk, path: RelPath, row: number): FileStat | "clean" | "closed" | "none" {
   const absolute = state.rootSlash + path;
   const { index } = state;
   try {
-    if (index !== undefined && row >= 0) {
-      if (index.localMatches(row, state.fs.lstatSync(absolute)) && index.isSettled(row)) return "clean";
-    }
     let stat = state.fs.lstatSync(absolute, { bigint: true });
     if (stat.isSymbolicLink()) stat = state.fs.statSync(absolute, { bigint: true });
     if (stat.isFile()) {

@@ -32,13 +32,14 @@ export const IGNORE_FILE = ".claude_mirror_ignore";
  */
 export function compileScope(rules: ScopeRules): Scope {
   const include = compileInclude(rules.filePatterns);
-  const exclude = compileExclude(rules.excludePatterns);
-  const ignore = compileIgnore(rules.ignoreText ?? "");
+  const exclude = rules.excludePatterns.length === 0 ? undefined : compileExclude(rules.excludePatterns);
+  const ignore = rules.ignoreText === undefined ? undefined : compileIgnore(rules.ignoreText);
   return {
+    // Asked for every file of a walk: a matcher that has no patterns is not called.
     includes: (path, links) =>
-      include.matches(path, links) && !alwaysOut(path) && !exclude.excludes(path) && !ignore.ignores(path),
+      include.matches(path, links) && !alwaysOut(path) && !exclude?.excludes(path) && !ignore?.ignores(path),
     descends: (folder, links) =>
-      include.descends(folder, links) && !alwaysOut(folder) && !exclude.prunes(folder) && !ignore.prunes(folder),
+      include.descends(folder, links) && !alwaysOut(folder) && !exclude?.prunes(folder) && !ignore?.prunes(folder),
   };
 }
 
@@ -46,16 +47,22 @@ const STATE_NAME =
   /(?:^|\/)\.claude_mirror_(?:manifest\.json|hash_cache\.json|inbox\.jsonl|prompt_cache\.json|ignore)(?:\.[^/]*)?(?:\/|$)/;
 const GIT_NAME = /(?:^|\/)\.git(?:\/|$)/;
 
-/** Plain searches first: nearly every path holds none of these names. */
+/** One plain search first: the names that are out begin with a dot, or are at the root and begin with an underscore. */
 function alwaysOut(path: string): boolean {
-  if (
-    path.charCodeAt(0) === 0x5f &&
-    (path === MOVED_PATH || RESERVED_FOLDERS.some((folder) => path === folder || path.startsWith(`${folder}/`)))
-  ) {
-    return true;
-  }
-  if (!path.includes(".git") && !path.includes(".claude_mirror_")) return false;
+  const first = path.charCodeAt(0);
+  if (first !== DOT && !path.includes("/.")) return first === UNDERSCORE && isReserved(path);
   return (
-    GIT_NAME.test(path) || STATE_NAME.test(path) || path.startsWith(TEMP_PREFIX) || path.includes(`/${TEMP_PREFIX}`)
+    GIT_NAME.test(path) ||
+    STATE_NAME.test(path) ||
+    path.startsWith(TEMP_PREFIX) ||
+    path.includes(`/${TEMP_PREFIX}`) ||
+    (first === UNDERSCORE && isReserved(path))
   );
 }
+
+function isReserved(path: string): boolean {
+  return path === MOVED_PATH || RESERVED_FOLDERS.some((folder) => path === folder || path.startsWith(`${folder}/`));
+}
+
+const DOT = 0x2e;
+const UNDERSCORE = 0x5f;

@@ -275,22 +275,31 @@ function statColumns(layout: Layout, hashedSinceMs: number): StatColumns {
   const ctimeHalves = halvesOf(ctime);
   const inoHalves = halvesOf(ino);
   const since = hashedSinceMs * 1e6;
+  const longAgo = since - COARSE_NS;
   const isLocal = (row: number) => (at(flags, row) & Flag.local) !== 0;
   return {
     statAt: (row) => ({ size: at(size, row), mtimeNs: big(mtime, row), ctimeNs: big(ctime, row), ino: big(ino, row) }),
-    localMatches: (row, stat) =>
-      ((flags[row] as number) & Flag.local) !== 0 &&
-      size[row] === stat.size &&
-      (inoHalves[row * 2 + 1] as number) * 2 ** 32 + (inoHalves[row * 2] as number) === stat.ino &&
-      Math.abs(signedAt(mtimeHalves, row) - stat.mtimeMs * 1e6) <= NEAR_NS &&
-      Math.abs(signedAt(ctimeHalves, row) - stat.ctimeMs * 1e6) <= NEAR_NS,
+    localMatches(row, stat) {
+      if (((flags[row] as number) & Flag.local) === 0 || size[row] !== stat.size) return false;
+      const low = row * 2;
+      const high = low + 1;
+      if ((inoHalves[high] as number) * 2 ** 32 + (inoHalves[low] as number) !== stat.ino) return false;
+      const mtimeOff = signed(mtimeHalves[high] as number, mtimeHalves[low] as number) - stat.mtimeMs * 1e6;
+      const ctimeOff = signed(ctimeHalves[high] as number, ctimeHalves[low] as number) - stat.ctimeMs * 1e6;
+      return mtimeOff <= NEAR_NS && mtimeOff >= -NEAR_NS && ctimeOff <= NEAR_NS && ctimeOff >= -NEAR_NS;
+    },
     localEquals: (row, stat) =>
       isLocal(row) &&
       size[row] === stat.size &&
       mtime[row] === stat.mtimeNs &&
       ctime[row] === stat.ctimeNs &&
       ino[row] === stat.ino,
-    isSettled: (row) => settled(signedAt(mtimeHalves, row), since) && settled(signedAt(ctimeHalves, row), since),
+    isSettled(row) {
+      const low = row * 2;
+      const mtimeNs = signed(mtimeHalves[low + 1] as number, mtimeHalves[low] as number);
+      const ctimeNs = signed(ctimeHalves[low + 1] as number, ctimeHalves[low] as number);
+      return (mtimeNs < longAgo && ctimeNs < longAgo) || (settled(mtimeNs, since) && settled(ctimeNs, since));
+    },
   };
 }
 
@@ -306,9 +315,9 @@ function halvesOf(column: BigInt64Array | BigUint64Array): Uint32Array {
   return new Uint32Array(column.buffer, column.byteOffset, column.length * 2);
 }
 
-/** The double nearest to the signed integer. */
-function signedAt(halves: Uint32Array, row: number): number {
-  return ((halves[row * 2 + 1] as number) | 0) * 2 ** 32 + (halves[row * 2] as number);
+/** The double nearest to the signed integer of these halves. */
+function signed(high: number, low: number): number {
+  return (high | 0) * 2 ** 32 + low;
 }
 
 interface HashColumns {
