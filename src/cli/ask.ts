@@ -12,7 +12,8 @@ export interface AskerOptions {
 /** Questions on the terminal, or refusals that name the flag. The prompts' code is loaded at the first question. */
 export function openAsker({ input, err, json, signal }: AskerOptions): Asker {
   const possible = input.isTTY && err.isTTY && !json;
-  const streams = { input: input.stream, output: input.echo, signal };
+  // Opened by the first question: a stream costs as much as all of the command line.
+  const streams = () => ({ input: input.stream, output: input.echo, signal });
   async function prompts({ message, flag }: Question) {
     signal.throwIfAborted();
     if (possible) return import("../ui/prompt.ts");
@@ -24,27 +25,27 @@ export function openAsker({ input, err, json, signal }: AskerOptions): Asker {
     async confirm(question) {
       const { askLine } = await prompts(question);
       const initial = question.initial ?? false;
-      const answer = await askLine(`${question.message} ${initial ? "[Y/n]" : "[y/N]"} `, streams);
+      const answer = await askLine(`${question.message} ${initial ? "[Y/n]" : "[y/N]"} `, streams());
       return answer === "" ? initial : /^y(es)?$/i.test(answer);
     },
     async typed(question) {
       const { askLine } = await prompts(question);
-      return (await askLine(`${question.message} Type ${question.word} to go on: `, streams)) === question.word;
+      return (await askLine(`${question.message} Type ${question.word} to go on: `, streams())) === question.word;
     },
     async text(question) {
       const own = question.signal === undefined ? signal : AbortSignal.any([signal, question.signal]);
-      return (await prompts(question)).askText(question, { ...streams, signal: own });
+      return (await prompts(question)).askText(question, { ...streams(), signal: own });
     },
     async password(question) {
-      return (await prompts(question)).askPassword(question, streams);
+      return (await prompts(question)).askPassword(question, streams());
     },
     async select(question) {
-      return (await prompts(question)).askChoice(question, streams);
+      return (await prompts(question)).askChoice(question, streams());
     },
     async key(question) {
       const { askLine } = await prompts(question);
       for (let tries = 0; tries < 20; tries++) {
-        const typed = (await askLine(`${question.message} `, streams)).toLowerCase();
+        const typed = (await askLine(`${question.message} `, streams())).toLowerCase();
         const key = question.keys.find((known) => known === typed);
         if (key !== undefined) return key;
         err.line(`Please type one of ${question.keys.map((known) => known.toUpperCase()).join(", ")}.`);

@@ -28,15 +28,15 @@ export function pathOf({ view, index, remote }: JoinedViews, place: Place): RelP
 
 /**
  * Walks three sorted lists side by side and visits every path once, in order. No path becomes a string of its own where
- * the scan has found the row and the listing is through.
+ * the scan has found the row and the listing has it too, or is through.
  */
 export function joinViews({ view, index, remote }: JoinedViews, visit: (place: Place) => void): void {
   const { indexRow } = view;
   let [v, b, r] = [0, 0, 0];
   while (v < view.length || b < index.length || r < remote.length) {
     const isOne = v < view.length && indexRow[v] === b;
-    if (isOne && r === remote.length) {
-      visit({ local: v++, row: b++, remote: -1 });
+    if (isOne && (r === remote.length || index.isAt(b, (remote[r] as RemoteFile).path))) {
+      visit({ local: v++, row: b++, remote: r === remote.length ? -1 : r++ });
       continue;
     }
     const known = b < index.length ? index.pathAt(b) : undefined;

@@ -185,6 +185,7 @@ function onlyRows(index: StateIndex, paths: readonly RelPath[]): StateIndex {
     ...index,
     length: rows.length,
     pathAt: (at) => index.pathAt(real(at)),
+    isAt: (at, path) => index.isAt(real(at), path),
     find: (path) => rows.indexOf(index.find(path)),
     rowAt: (at) => index.rowAt(real(at)),
     baseAt: (at) => index.baseAt(real(at)),

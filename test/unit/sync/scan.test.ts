@@ -8,6 +8,7 @@ import { scan } from "../../../src/sync/scan.ts";
 import { compileScope, type Scope } from "../../../src/sync/scope.ts";
 import { type IndexRow, loadIndex, type StateIndex } from "../../../src/sync/state-index.ts";
 import { writeIndex } from "../../../src/sync/write-index.ts";
+import { type Random, seededRandom } from "../../support/random.ts";
 
 let home: string;
 let root: string;
@@ -41,6 +42,23 @@ function indexOf(view: LocalView, hashedSinceMs = Date.now() + 60_000): StateInd
   }
   writeIndex(join(home, "index.bin"), rows, { hashedSinceMs, meta: "" });
   return loadIndex(join(home, "index.bin")) as StateIndex;
+}
+
+function changeAtRandom(random: Random): void {
+  const path = random.pick(["a.md", "a/b.md", "a/c.md", "a-b.md", "b/.hidden", "b/d/e.md", "z.md"]);
+  if (random.below(3) > 0) put(path, "x".repeat(random.below(3)));
+  else fs.rmSync(join(root, path), { force: true });
+}
+
+/** Where a scan with an index of `recorded` differs from a plain one. */
+function differences(view: LocalView, plain: LocalView, recorded: LocalView): string[] {
+  const known = new Map(pathsOf(recorded).map((path, file) => [path, recorded.statAt(file)]));
+  const paths = pathsOf(plain);
+  if (!Bun.deepEquals(pathsOf(view), paths)) return ["other paths"];
+  return paths.filter((path, file) => {
+    const isClean = Bun.deepEquals(known.get(path), plain.statAt(file));
+    return !Bun.deepEquals(view.statAt(file), plain.statAt(file)) || view.clean[file] !== (isClean ? 1 : 0);
+  });
 }
 
 /** The file system with one call replaced by a failure. */
@@ -164,6 +182,37 @@ describe("scan", () => {
     expect(broken.problems).toMatchObject([{ path: "a.md", covers: "file", quiet: false }]);
     const gone = look({ fs: failing("lstatSync", "/a.md", "ENOENT") });
     expect(gone.problems).toMatchObject([{ path: "a.md", covers: "file", quiet: true }]);
+  });
+
+  test("scan: a known file that cannot be looked at is as unknown as a new one", () => {
+    for (const path of ["a.md", "b.md", "c.md"]) put(path);
+    const index = indexOf(look());
+    for (const code of ["EIO", "ENOENT", "EACCES"]) {
+      const options = { fs: failing("lstatSync", "/b.md", code) };
+      const { problems } = look({ ...options, index });
+      expect(problems).toEqual(look(options).problems);
+    }
+    expect(pathsOf(look({ index, fs: failing("lstatSync", "/b.md", "EIO") }))).toEqual(["a.md", "c.md"]);
+  });
+
+  test("scan: an index changes nothing of what is seen, and clean is only what it records exactly", () => {
+    const random = seededRandom(7);
+    const wrong: Readonly<Record<string, (index: StateIndex) => StateIndex>> = {
+      "any stat matches": (index) => ({ ...index, localMatches: () => true }),
+      "any path is next": (index) => ({ ...index, isAt: () => true }),
+    };
+    const caught = new Set<string>();
+    for (let round = 0; round < 40; round++) {
+      const recorded = look();
+      const index = indexOf(recorded);
+      for (let change = random.below(6); change >= 0; change--) changeAtRandom(random);
+      const plain = look();
+      expect(differences(look({ index }), plain, recorded)).toEqual([]);
+      for (const [name, plant] of Object.entries(wrong)) {
+        if (differences(look({ index: plant(index) }), plain, recorded).length > 0) caught.add(name);
+      }
+    }
+    expect([...caught].sort()).toEqual(Object.keys(wrong).sort());
   });
 
   test("scan: a name that is not UTF-8 is a problem", () => {
