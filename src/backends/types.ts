@@ -215,6 +215,8 @@ export interface Backend {
   read(path: RelPath, options?: ReadOptions): Promise<Opened>;
   write(path: RelPath, source: Source, options: WriteOptions): Promise<Written>;
   remove(path: RelPath, options: WriteOptions): Promise<void>;
+  /** A write to `path` follows soon: what it needs may be made ready together with what others need. Never fails. */
+  expectWrite?(path: RelPath, options?: CallOptions): void;
   /**
    * Replaces a file by what `change` makes of it, while nobody else can replace it. `change` may be called again after a
    * failure, and answers undefined to leave the file as it is. An absent file is NotFoundError or StaleError, and

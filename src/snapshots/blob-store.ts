@@ -66,6 +66,8 @@ export interface BlobStore {
   holds(sha256: string): boolean;
   /** True when it is only stored because a snapshot that we have seen names it. */
   isReferenced(sha256: string): boolean;
+  /** True when a snapshot that we have seen names any digest. */
+  knowsReferenced(): boolean;
   /** True when nothing is known, as on a new machine. */
   isBlank(): boolean;
   /** Makes the body durable on the remote, with no request at all when that is known. Throws BackendError. */
@@ -110,6 +112,7 @@ export function openBlobStore(backend: Backend, folder: string, { clock }: { rea
     isStored,
     holds: (sha256) => present.has(sha256) && referenced.has(sha256),
     isReferenced: (sha256) => referenced.has(sha256) && !sentNow.has(sha256),
+    knowsReferenced: () => referenced.size() > 0,
     isBlank: () => present.size() === 0 && referenced.size() === 0,
     async store(source, options = {}) {
       const { sha256 } = source;

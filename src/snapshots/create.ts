@@ -137,7 +137,7 @@ export async function prepareToStore(room: SnapshotRoom, options: SnapshotOption
 async function lookAgain(room: SnapshotRoom, options: SnapshotOptions): Promise<void> {
   const now = room.clock.now();
   const last = room.cache.lastLook();
-  if (room.blobs.isBlank()) room.cache.setLastLook(now);
+  if (!room.blobs.knowsReferenced()) room.cache.setLastLook(now);
   else if (last === undefined || Math.abs(now - last) > LOOK_AGAIN_MS) await listNames(room, options);
 }
 

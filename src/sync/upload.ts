@@ -52,6 +52,7 @@ export async function send(request: SendRequest, run: RunContext, onProgress: Pr
   const content = await localContent(run.root.file(path), path, options);
   try {
     faultPoint("upload-blob");
+    run.backend.expectWrite?.(path, callOptions(run));
     const blob = await run.beforeUpload?.(content.source, run.signal);
     faultPoint("upload-live");
     const written = await sendLive(request, content, blob, run).catch(async (error: unknown) => {

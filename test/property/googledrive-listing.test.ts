@@ -104,7 +104,8 @@ function open({ root, user }: World, file: string, { known = (found) => found }:
   const session = createSession({ tokens, http, address: hosts.token, clock: systemClock, random: () => 0 });
   const client = createClient({ http, hosts, session, clock: systemClock, random: () => 0 });
   const facts = { rootId: root, owned: true, ifMatch: false };
-  const source = driveSource({ client, facts, now: () => 0, known: (id) => known(index.node(id)) });
+  const ids = { wanted: () => undefined, accept: () => undefined };
+  const source = driveSource({ client, facts, now: () => 0, known: (id) => known(index.node(id)), ids });
   const index: NodeIndex = nodeIndex({
     ...{ file, key: "k", source, ids: "stable", clock: systemClock, fold: (name: string) => name },
     prefer: olderFirst,

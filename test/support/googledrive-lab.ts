@@ -22,8 +22,8 @@ export interface DriveLab extends SetupLab {
 export interface DriveLabOptions {
   /** Another machine of the same account and folder. */
   readonly like?: Pick<DriveLab, "user" | "root">;
-  /** False leaves signing in to the test. */
-  readonly signedIn?: boolean;
+  /** False leaves signing in to the test; `by auth` does it as a person does, which proves how writes are guarded. */
+  readonly signedIn?: boolean | "by auth";
 }
 
 export async function driveLab(fake: FakeDrive, options: DriveLabOptions = {}): Promise<DriveLab> {
@@ -38,7 +38,13 @@ export async function driveLab(fake: FakeDrive, options: DriveLabOptions = {}): 
     plain.run(words, { ...more, env: { ...driveEnv(fake), ...more.env } });
   const made = await run(["init", "--drive-folder-id", root, "--credentials-file", credentials, "--patterns", "**/*"]);
   if (made.code !== 0) throw new Error(made.stderr);
-  if (options.signedIn !== false) writeFileSync(token, driveToken(fake, user), { mode: 0o600 });
+  if (options.signedIn === "by auth") {
+    const browser = join(plain.home, "browser");
+    writeFileSync(browser, '#!/bin/sh\nexec curl -sL -o /dev/null "$1"\n', { mode: 0o755 });
+    fake.oauth.user = user;
+    const signed = await run(["auth"], { env: { BROWSER: browser } });
+    if (signed.code !== 0) throw new Error(signed.stderr);
+  } else if (options.signedIn !== false) writeFileSync(token, driveToken(fake, user), { mode: 0o600 });
   return {
     ...plain,
     user,

@@ -1,4 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
+import { parentOf } from "../../lib/path.ts";
 import { settle } from "../nodes/changes.ts";
 import type { Nodes } from "../nodes/model.ts";
 import { type NodeIndex, nodeIndex } from "../nodes/node-index.ts";
@@ -86,6 +87,10 @@ export function createDriveBackend(options: DriveBackendOptions): Backend {
       await known(write);
       return writeFile(path, source, write, { room, folders });
     },
+    expectWrite(path, call = {}) {
+      // Who writes is told of a failure.
+      if (ready !== undefined) void folders.ensure(parentOf(path), only(call)).catch(() => undefined);
+    },
     async remove(path, remove) {
       await known(remove);
       return removeFile(path, remove, room);
@@ -107,7 +112,8 @@ export function createDriveBackend(options: DriveBackendOptions): Backend {
 
 function roomOf({ client, facts, stateFolder, key, clock }: DriveBackendOptions): DriveRoom {
   const { rootId } = facts;
-  const source = driveSource({ client, facts, now: () => clock.now(), known: (id) => index.node(id) });
+  const ids = idPool(client, stateFolder, key);
+  const source = driveSource({ client, facts, now: () => clock.now(), known: (id) => index.node(id), ids });
   const index: NodeIndex = nodeIndex({
     file: `${stateFolder}/googledrive-nodes`,
     key,
@@ -127,7 +133,7 @@ function roomOf({ client, facts, stateFolder, key, clock }: DriveBackendOptions)
     facts,
     index,
     source,
-    ids: idPool(client, stateFolder, key),
+    ids,
     sessions: uploadSessions(stateFolder, clock),
     clock,
     pending: new Map(),

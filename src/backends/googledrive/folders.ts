@@ -1,5 +1,6 @@
 import { nameOf, parentOf, type RelPath } from "../../lib/path.ts";
 import { BackendError, NotFoundError } from "../errors.ts";
+import { BLOBS_FOLDER, RESERVED_FOLDERS } from "../layout.ts";
 import type { CallOptions } from "../types.ts";
 import { type DriveFile, FILE_FIELDS, FOLDER_TYPE } from "./nodes.ts";
 import { ALL_DRIVES, type DriveRoom, lookAgain, lookUp, noted } from "./room.ts";
@@ -31,6 +32,8 @@ export function createFolders(room: DriveRoom): Folders {
     if (running !== undefined) return running;
     const made = makeFolder(room, path, parent, call).finally(() => making.delete(key));
     making.set(key, made);
+    // A push that makes one of them needs all: together they are one request.
+    if (path === BLOBS_FOLDER) for (const other of RESERVED_FOLDERS) void ensure(other, call).catch(() => undefined);
     return made;
   }
   return { ensure };

@@ -2,8 +2,10 @@ import type { drive_v3 } from "googleapis/build/src/apis/drive/index.js";
 import { BackendError, NotFoundError } from "../errors.ts";
 import { CursorLostError, type Node, type NodeChange, type NodePage, type NodeSource } from "../nodes/model.ts";
 import type { CallOptions } from "../types.ts";
+import type { BatchCall } from "./batch.ts";
 import type { DriveClient } from "./client.ts";
 import type { RootFacts } from "./facts.ts";
+import type { IdPool } from "./ids.ts";
 import { type DriveFile, FILE_FIELDS, FOLDER_TYPE, nodeOf, quoted } from "./nodes.ts";
 
 export interface DriveSourceOptions {
@@ -13,6 +15,7 @@ export interface DriveSourceOptions {
   readonly now: () => number;
   /** What the index has under this id. */
   readonly known: (id: string) => Node | undefined;
+  readonly ids: Pick<IdPool, "wanted" | "accept">;
 }
 
 export interface DriveSource extends NodeSource {
@@ -43,7 +46,7 @@ const LIST_FIELDS = `nextPageToken,incompleteSearch,files(${FILE_FIELDS})`;
  * Cursors: `flat TOKEN PAGE`, `others TOKEN`, `walk TOKEN`, `since TOKEN`, `again`.
  */
 export function driveSource(options: DriveSourceOptions): DriveSource {
-  const { client, facts, now, known } = options;
+  const { client, facts, now, known, ids } = options;
   const { rootId } = facts;
   /** Folders seen by streams of this process. */
   let seen = new Map<string, { readonly parent: string; readonly shared: boolean }>();
@@ -134,11 +137,29 @@ export function driveSource(options: DriveSourceOptions): DriveSource {
     }
   }
 
-  async function begin(isFirst: boolean, call: CallOptions): Promise<NodePage> {
+  /** Together with ids, which a first push will need and nobody has yet. */
+  async function tokenOfNow(call: CallOptions): Promise<string> {
+    const what = "list the remote folder";
     const drive = facts.driveId === undefined ? {} : { driveId: facts.driveId };
-    const { startPageToken } = await client.call({ what: "list the remote folder", changes: false, ...call }, (sdk) =>
-      client.v3.changes.getStartPageToken({ ...drive, supportsAllDrives: true, fields: "startPageToken" }, sdk),
-    );
+    const more = ids.wanted();
+    if (more === undefined) {
+      const ask = { ...drive, supportsAllDrives: true, fields: "startPageToken" };
+      const given = await client.call({ what, changes: false, ...call }, (sdk) =>
+        client.v3.changes.getStartPageToken(ask, sdk),
+      );
+      return given.startPageToken ?? "";
+    }
+    const query = new URLSearchParams({ ...drive, supportsAllDrives: "true", fields: "startPageToken" });
+    const first: BatchCall = { method: "GET", path: `/drive/v3/changes/startPageToken?${query}`, what };
+    const [answer, given] = await client.batch([first, more], { what, changes: false, ...call });
+    ids.accept(given);
+    if (answer === undefined || answer instanceof BackendError)
+      throw answer ?? new BackendError(`Could not ${what}: no answer came`, { class: "TRANSIENT" });
+    return (answer.body as { readonly startPageToken?: string }).startPageToken ?? "";
+  }
+
+  async function begin(isFirst: boolean, call: CallOptions): Promise<NodePage> {
+    const startPageToken = await tokenOfNow(call);
     seen = new Map();
     entered = new Set();
     counted = { files: [], pages: 0 };
@@ -171,8 +192,9 @@ export function driveSource(options: DriveSourceOptions): DriveSource {
     if (kind === "flat") {
       const page = await flatPage(token, at, call);
       const shared = [...seen].filter(([id, folder]) => folder.shared && inTree(id));
-      // Where nobody else can have put anything the changes follow at once.
-      return page.cursor.startsWith("others ") && shared.length === 0 ? { ...page, cursor: `since ${token}` } : page;
+      if (!page.cursor.startsWith("others ") || shared.length > 0) return page;
+      // Where nobody else can have put anything the changes follow at once; one page is a view of one moment by itself.
+      return { ...page, cursor: `since ${token}`, more: counted.pages > 1 };
     }
     if (kind === "others") return { changes: await ofOthers(call), cursor: `since ${token}`, more: true };
     if (kind === "walk") {

@@ -35,7 +35,7 @@ export function changesRemote(verb: Verb): boolean {
 
 /** The same backend with `around` called for every verb. Verbs that it does not have stay absent. */
 export function aroundVerbs(backend: Backend, around: Around): Backend {
-  const { edit, copy, move, removeFolder, mend, changes, waitForChange, vouches } = backend;
+  const { edit, copy, move, removeFolder, mend, changes, waitForChange, vouches, expectWrite } = backend;
   return {
     kind: backend.kind,
     can: backend.can,
@@ -48,6 +48,7 @@ export function aroundVerbs(backend: Backend, around: Around): Backend {
       ),
     remove: (path, options) =>
       around({ verb: "remove", path, signal: options.signal }, () => backend.remove(path, options)),
+    ...(expectWrite && { expectWrite: (path, options) => expectWrite.call(backend, path, options) }),
     ...(edit && {
       edit: (path, change, options) =>
         around({ verb: "edit", path, signal: options?.signal }, () => edit.call(backend, path, change, options)),
