@@ -29,8 +29,8 @@ export interface DiscoveryPlaces {
 
 /**
  * The config of the project that holds the folder or file `path`: the nearest project at or above it wins, configs that
- * are some other config's mirrors do not count, and there is no fallback (decision 7). A YAML that cannot be read never
- * hides the others; `knownProjects` names it.
+ * are some other config's mirrors do not count, and there is no fallback (decision 7). A YAML that cannot be read counts
+ * as it was when it could; it never hides other projects, and `knownProjects` names it.
  */
 export function findProject(path: string, places: DiscoveryPlaces): FindResult {
   return lookUp(knownProjects(places).projects, realPathOfAny(path));
@@ -51,7 +51,7 @@ interface Scan {
   readonly stable: boolean;
 }
 
-function scan({ configDir, home }: DiscoveryPlaces): Scan {
+function scan({ configDir, home, indexFile }: DiscoveryPlaces): Scan {
   const dirMtimeMs = mtimeOf(configDir);
   const names = yamlNames(configDir);
   const before = stamps(configDir, names);
@@ -64,12 +64,30 @@ function scan({ configDir, home }: DiscoveryPlaces): Scan {
     } catch (error) {
       if (!(error instanceof SettingsError)) throw error;
       problems.push({ file, message: error.message });
+      const known = remembered(indexFile, file);
+      if (known !== undefined) outlines.push(known);
     }
   }
   const projects = indexed(outlines);
   const same = JSON.stringify(before) === JSON.stringify(stamps(configDir, names));
   const stable = same && mtimeOf(configDir) === dirMtimeMs;
   return { index: { version: 1, configDir, dirMtimeMs, files: before, projects, problems }, stable };
+}
+
+/**
+ * A config as it was when it could last be read. Without it one that is broken for the moment would leave its project to
+ * the config of a mirror, which would then pass for the primary.
+ */
+function remembered(index: string, file: string): Outline | undefined {
+  try {
+    const { version, projects } = JSON.parse(fs.readFileSync(index, "utf8")) as ProjectIndex;
+    const known = version === 1 ? projects.find((project) => project.file === file) : undefined;
+    return (
+      known && { file, projectPath: known.given ?? known.path, mirrors: known.mirrors ?? [], tokenFile: undefined }
+    );
+  } catch {
+    return undefined;
+  }
 }
 
 function yamlNames(folder: string): string[] {
@@ -124,10 +142,10 @@ function mirrorsOf(entries: YamlEntries): string[] {
 
 function indexed(outlines: readonly Outline[]): IndexedProject[] {
   return outlines.map((outline) => {
-    const { file, projectPath } = outline;
+    const { file, projectPath, mirrors } = outline;
     const real = realPath(projectPath);
     const mirror = outlines.some((other) => isMirrorOf(outline, other));
-    const plain = { path: real ?? projectPath, file, mirror };
+    const plain = { path: real ?? projectPath, file, mirror, ...(mirrors.length > 0 && { mirrors }) };
     return real === projectPath ? plain : { ...plain, given: projectPath };
   });
 }

@@ -13,6 +13,8 @@ export interface IndexedProject {
   readonly file: string;
   /** Whether another config names it as its mirror: then it is no project of its own. */
   readonly mirror: boolean;
+  /** Real paths of the configs that it names as its mirrors, where it names any. */
+  readonly mirrors?: readonly string[];
 }
 
 /** A YAML as it was when it was read. */
@@ -36,7 +38,7 @@ export interface ProjectIndex {
   readonly dirMtimeMs: number;
   readonly files: readonly FileStamp[];
   readonly projects: readonly IndexedProject[];
-  /** YAMLs that could not be read. */
+  /** YAMLs that could not be read. Those that once could are among `projects` as they were then. */
   readonly problems: readonly ConfigProblem[];
 }
 

@@ -120,6 +120,25 @@ test("findProject: bad YAMLs do not hide the others, and are named", () => {
   for (const problem of settings.known().problems) expect(problem.message).toContain(problem.file);
 });
 
+test("findProject: a config that is broken for the moment keeps its project, which its mirror never takes over", () => {
+  const path = folder("p");
+  config("p-usb.yaml", path);
+  const good = "mirror_config_paths: [p-usb.yaml]\n";
+  const file = config("p.yaml", path, good);
+  expect(find(path)).toMatchObject({ kind: "found", file });
+  for (const broken of ["", "- a\n", "project_path: [\n", new Uint8Array([0xff, 0xfe])]) {
+    fs.writeFileSync(file, broken);
+    expect(find(path)).toMatchObject({ kind: "found", file });
+    expect(settings.known().problems.map((problem) => problem.file)).toEqual([file]);
+  }
+  config("p.yaml", folder("q"), good);
+  expect(find(path)).toMatchObject({ kind: "none" });
+  config("p.yaml", path);
+  expect(find(path)).toMatchObject({ kind: "ambiguous" });
+  fs.rmSync(file);
+  expect(find(path)).toMatchObject({ kind: "found", file: join(configs, "p-usb.yaml") });
+});
+
 test("findProject: a config whose other values are wrong is found all the same", () => {
   const file = config("p.yaml", folder("p"), "poll_interval: soon\nbackend: sftp\n");
   expect(find(join(home, "p"))).toMatchObject({ file });
