@@ -1,4 +1,6 @@
+import { NotFoundError } from "../backends/errors.ts";
 import { joinUnder, type RelPath } from "../lib/path.ts";
+import { DamagedBlobError } from "../snapshots/blob-store.ts";
 import type { ContentHash } from "../sync/model.ts";
 import type { KnownSource } from "../sync/run-context.ts";
 import { fileContent, withLocalCopy } from "./content.ts";
@@ -13,8 +15,8 @@ export interface AgreedContent {
 }
 
 /**
- * Hands an agreed body to `use`: the local file while it still is that version, else the live one of the remote, by way
- * of a copy on this disk. False when neither is.
+ * Hands an agreed body to `use`: the local file while it still is that version, else the live one of the remote or what
+ * snapshots have stored, by way of a copy on this disk. False when none is.
  */
 export async function withAgreedBody(
   parts: Parts,
@@ -29,9 +31,28 @@ export async function withAgreedBody(
   }
   const backend = await parts.backend();
   const remote = await backend.stat(path, { signal });
-  if (remote === undefined) return false;
-  const { body } = await backend.read(path, { expect: remote.rev, signal });
-  return withLocalCopy(parts, path, body, (found) => useBody(found, content, use));
+  if (remote !== undefined) {
+    const { body } = await backend.read(path, { expect: remote.rev, signal });
+    if (await withLocalCopy(parts, path, body, (found) => useBody(found, content, use))) return true;
+  }
+  return useStored(parts, content, use);
+}
+
+/** From a blob that a snapshot of any machine has left: another machine's push may have replaced the live file. */
+async function useStored(
+  parts: Parts,
+  { path, sha256 }: AgreedContent,
+  use: (source: KnownSource) => Promise<void>,
+): Promise<boolean> {
+  if (sha256 === undefined) return false;
+  const { signal } = parts.deps;
+  try {
+    const { body } = await (await parts.snapshots()).read(sha256, { signal });
+    return await withLocalCopy(parts, path, body, (found) => useBody(found, { path, sha256 }, use));
+  } catch (error) {
+    if (error instanceof NotFoundError || error instanceof DamagedBlobError) return false;
+    throw error;
+  }
 }
 
 async function useBody(

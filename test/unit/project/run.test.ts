@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BackendError, StaleError } from "../../../src/backends/errors.ts";
+import { blobPath } from "../../../src/backends/layout.ts";
 import { withVerbs } from "../../support/executor-lab.ts";
 import { memoryBackend } from "../../support/memory-backend.ts";
 import { projectLab } from "../../support/project-lab.ts";
@@ -278,4 +279,38 @@ test("push: where much is replaced that another machine's snapshot holds, that i
   for (const name of ["a", "b", "c", "d"]) lab.write(`${name}.md`, `${name} two\n`);
   expect((await lab.push()).uploaded).toHaveLength(4);
   expect(lab.trashed()).toEqual([]);
+});
+
+test("push: a snapshot made beside a conflict holds the agreed version that another machine's snapshot has stored", async () => {
+  const theirs = projectLab();
+  theirs.write("a.md", "agreed\n");
+  await theirs.push();
+  const lab = projectLab({ remote: theirs.remote });
+  await lab.pull();
+  theirs.write("a.md", "theirs\n");
+  await theirs.push();
+  lab.write("a.md", "mine\n");
+  lab.write("b.md", "new\n");
+  const { snapshot, notices } = await lab.push();
+  expect(notices).toEqual([]);
+  const held = JSON.parse(lab.remoteText(`_claude_mirror_snapshots/${snapshot?.timestamp}.json`) ?? "{}");
+  expect(Object.keys(held.files)).toEqual(["a.md", "b.md"]);
+  expect(lab.remoteText(blobPath(held.files["a.md"]))).toBe("agreed\n");
+});
+
+test("push: an agreed version of which only a damaged copy is stored is told as lacking", async () => {
+  const theirs = projectLab();
+  theirs.write("a.md", "agreed\n");
+  await theirs.push();
+  const lab = projectLab({ remote: theirs.remote });
+  await lab.pull();
+  theirs.write("a.md", "theirs\n");
+  await theirs.push();
+  lab.put(blobPath(new Bun.CryptoHasher("sha256").update("agreed\n").digest("hex")), "damaged\n");
+  lab.write("a.md", "mine\n");
+  lab.write("b.md", "new\n");
+  const { snapshot, notices } = await lab.push();
+  expect(notices.join()).toContain('The snapshot lacks "a.md"');
+  const held = JSON.parse(lab.remoteText(`_claude_mirror_snapshots/${snapshot?.timestamp}.json`) ?? "{}");
+  expect(Object.keys(held.files)).toEqual(["b.md"]);
 });
