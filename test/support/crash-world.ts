@@ -4,7 +4,7 @@ import { buildBinary } from "../../scripts/build.ts";
 import { davRoot } from "../../src/backends/webdav/dav-path.ts";
 import { projectId } from "../../src/settings/project-id.ts";
 import type { TestServer } from "./server-process.ts";
-import { tempFolder } from "./temp.ts";
+import { quickFolder, tempFolder } from "./temp.ts";
 
 let built: Promise<string> | undefined;
 
@@ -78,7 +78,7 @@ export function put(folder: string, path: string, content: string | Uint8Array):
 
 function newPlaces(server: TestServer | undefined, settings: Places["settings"]): Places {
   const number = ++made;
-  const home = tempFolder(`crash-${number}`);
+  const home = quickFolder(`crash-${number}`);
   return { home, remote: server ? join(server.root, `crash-${number}`) : join(home, "remote"), server, settings };
 }
 

@@ -28,6 +28,9 @@ export function freePort(): Promise<number> {
   });
 }
 
+/** A loaded machine may take a minute to start a server. */
+const MOST_LOOKS = 2400;
+
 /** Starts a server in the foreground as our child and waits until it takes connections. */
 export async function startServer(
   command: readonly string[],
@@ -42,7 +45,7 @@ export async function startServer(
   });
   closeSync(log);
   for (let attempt = 0; !(await listens(options.port)); attempt++) {
-    if (child.exitCode !== null || attempt > 400) {
+    if (child.exitCode !== null || attempt > MOST_LOOKS) {
       child.kill("SIGKILL");
       throw new Error(`could not start ${command[0]}:\n${readFileSync(options.log, "utf8")}`);
     }
