@@ -68,10 +68,12 @@ function sinkOf(stream: NodeJS.WriteStream, onOutputError: ProcessOptions["onOut
 
 /** Standard input is opened by the first read: opening it alone would keep some runtimes alive. */
 function processInput(): Input {
+  let terminal: NodeJS.ReadStream | undefined;
   return {
     isTTY: isatty(0),
     get stream() {
-      return process.stdin;
+      terminal ??= leavable(process.stdin);
+      return terminal;
     },
     echo: process.stderr,
     async text() {
@@ -80,4 +82,20 @@ function processInput(): Input {
       return Buffer.concat(chunks).toString("utf8");
     },
   };
+}
+
+/** A terminal that has hung up cannot be set back, and need not be: its end reaches the question that is open. */
+function leavable(stream: NodeJS.ReadStream): NodeJS.ReadStream {
+  const set = stream.setRawMode?.bind(stream);
+  stream.on("error", () => undefined);
+  if (set === undefined) return stream;
+  stream.setRawMode = (raw) => {
+    try {
+      return set(raw);
+    } catch (error) {
+      if (raw) throw error;
+      return stream;
+    }
+  };
+  return stream;
 }

@@ -70,7 +70,7 @@ async function connection(
     ...talking,
     dryRun: !signIn || (config.backend === "local" && !mustExist),
   });
-  if (!signIn) ctx.note(`The connection to ${result.remote} works as far as that can be tried without signing in.`);
+  if (config.backend === "webdav" && !signIn) ctx.note(`The connection to ${result.remote} works.`);
   return result;
 }
 

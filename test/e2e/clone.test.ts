@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { APACHE_USER, startApache } from "../support/apache.ts";
@@ -8,6 +8,8 @@ import type { TestServer } from "../support/server-process.ts";
 import { filesBelow } from "../support/setup-lab.ts";
 import { tempFolder } from "../support/temp.ts";
 import { giveToServer } from "../support/webdav-setup.ts";
+
+setDefaultTimeout(60_000);
 
 let binary: string;
 let server: TestServer;

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { FakeDropbox } from "../fakes/dropbox.ts";
 import { APACHE_USER, startApache } from "../support/apache.ts";
 import { compiledBinary } from "../support/binary.ts";
 import { type Pty, startInPty } from "../support/pty.ts";
@@ -11,6 +12,8 @@ import { tempFolder } from "../support/temp.ts";
 const DOWN = "\x1b[B";
 const LOCAL = `${DOWN.repeat(4)}`;
 const WEBDAV = `${DOWN.repeat(3)}`;
+
+setDefaultTimeout(60_000);
 
 let binary: string;
 let server: TestServer;
@@ -30,13 +33,13 @@ interface Place {
 }
 
 /** A new computer with one project and nothing else. */
-function place(): Place {
+function place(more: Readonly<Record<string, string>> = {}): Place {
   const home = tempFolder("wizard");
   const project = join(home, "notes");
   mkdirSync(project);
   writeFileSync(join(project, "CLAUDE.md"), "# Notes\n");
   const config = join(home, ".config/claude_mirror/notes.yaml");
-  const env = { HOME: home, TERM: "xterm", NO_COLOR: "1", PATH: process.env["PATH"] ?? "" };
+  const env = { HOME: home, TERM: "xterm", NO_COLOR: "1", PATH: process.env["PATH"] ?? "", ...more };
   return {
     home,
     project,
@@ -90,7 +93,8 @@ describe("init in a terminal", () => {
   const endings = [
     ["Ctrl-C", (pty: Pty) => pty.type("\x03")],
     ["Ctrl-D", (pty: Pty) => pty.type("\x04")],
-    ["a hang-up", (pty: Pty) => pty.signal("SIGHUP")],
+    ["SIGHUP", (pty: Pty) => pty.signal("SIGHUP")],
+    ["a terminal that is gone", (pty: Pty) => pty.hangUp()],
   ] as const;
   const questions = [0, 1, 2, 6, 7, 8];
   test.each(endings)("wizard: %s at any question ends with 130 and leaves nothing behind", async (_name, end) => {
@@ -195,6 +199,44 @@ describe("init in a terminal", () => {
     expect(pty.shown()).toContain("Signed in");
     expect(readFileSync(own.config, "utf8")).toContain("poll_interval: 45");
     expect(existsSync(join(server.root, "notes/CLAUDE.md"))).toBe(true);
+  });
+
+  test("wizard: a cloud is signed in to at once, and only then saved; leaving at the code leaves nothing behind", async () => {
+    const fake = await FakeDropbox.start();
+    try {
+      const own = place(fake.env());
+      const before = own.everything();
+      const answers: [string, string][] = [
+        ["Storage backend", DOWN],
+        ["Project directory", ""],
+        ["Dropbox app key", fake.appKey],
+        ["Dropbox folder", ""],
+        ["Token file", ""],
+        ["Config file", ""],
+        ["File patterns", ""],
+        ["Exclude", ""],
+        ["Snapshot format", ""],
+        ["Slack? [y/N]", ""],
+        ["Save this configuration? [Y/n]", ""],
+        ["Sign in to dropbox now? [Y/n]", ""],
+      ];
+      const left = own.start("init");
+      await left.converse(answers);
+      await left.waitFor("Code from Dropbox");
+      left.type("\x04");
+      expect(await left.exited).toBe(130);
+      expect(own.everything()).toEqual(before);
+      const pty = own.start("init");
+      await pty.converse(answers);
+      await pty.waitFor("Code from Dropbox");
+      const address = /http\S*oauth2\/authorize[\w?=&.%-]*/.exec(pty.shown())?.[0] ?? "";
+      pty.type(`${fake.consent(address)}\r`);
+      await pty.converse([["Push this now? [Y/n]", ""]]);
+      expect(await pty.exited).toBe(0);
+      expect(fake.tree.entries.has("/claude-mirror/notes/claude.md")).toBe(true);
+    } finally {
+      await fake.stop();
+    }
   });
 
   test("wizard: without a terminal it exits 2 and names the flag", () => {

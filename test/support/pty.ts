@@ -8,6 +8,8 @@ export interface Pty {
   converse(answers: readonly (readonly [question: string, answer: string])[]): Promise<void>;
   type(text: string): void;
   signal(name: NodeJS.Signals): void;
+  /** The terminal goes away, as when its window is closed. */
+  hangUp(): void;
   readonly exited: Promise<number>;
 }
 
@@ -57,6 +59,7 @@ export function startInPty(command: readonly string[], { env, cwd }: PtyOptions)
       }
     },
     signal: (name) => child.kill(name),
+    hangUp: () => child.terminal?.close(),
     type: (text) => void child.terminal?.write(text),
     exited: child.exited,
   };
