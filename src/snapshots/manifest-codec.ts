@@ -4,6 +4,8 @@ import type { BlobsManifest, FullMeta, SnapshotInfo } from "./model.ts";
 
 /** The word that a blobs manifest carries as its `format` (reference 1.8). */
 const BLOBS_FORMAT = "v2";
+/** A key of our own, for the rare manifest whose names would else be taken for paths of Windows. */
+const SEPARATOR_KEY = "path_separator";
 
 export type ParsedManifest =
   | { readonly kind: "ok"; readonly manifest: BlobsManifest }
@@ -27,7 +29,7 @@ export function parseManifest(text: string, name: string): ParsedManifest {
   }
   const listed = parsed["files"];
   if (!isObject(listed)) return { kind: "unreadable", reason: "it has no list of files" };
-  const { files, dropped } = parseFiles(listed);
+  const { files, dropped } = parseFiles(listed, parsed[SEPARATOR_KEY] !== "/" && isWrittenWithBackslashes(listed));
   const manifest: BlobsManifest = {
     ...parseInfo(parsed, name),
     format: "blobs",
@@ -75,6 +77,7 @@ export function formatManifest(manifest: BlobsManifest): string {
     format: BLOBS_FORMAT,
     ...(labelled ? { message: manifest.message } : {}),
     ...(manifest.migratedFrom === undefined ? {} : { migrated_from: manifest.migratedFrom }),
+    ...(hasBackslashesOnly(manifest.files.keys()) ? { [SEPARATOR_KEY]: "/" } : {}),
     ...(labelled ? { tag: manifest.tag } : {}),
     timestamp: manifest.timestamp,
     total_files: manifest.totalFiles,
@@ -134,15 +137,14 @@ function parseExtras(parsed: Record<string, unknown>): Pick<FullMeta, "labelled"
   };
 }
 
-function parseFiles(listed: Record<string, unknown>): {
-  readonly files: Map<RelPath, string>;
-  readonly dropped: number;
-} {
+function parseFiles(
+  listed: Record<string, unknown>,
+  backslashes: boolean,
+): { readonly files: Map<RelPath, string>; readonly dropped: number } {
   const files = new Map<RelPath, string>();
-  const backslashes = isWrittenWithBackslashes(listed);
   let dropped = 0;
   for (const [key, value] of Object.entries(listed)) {
-    const path = parseRelPath(backslashes ? key.replaceAll("\\", "/") : key);
+    const path = parseRelPath(backslashes ? slashed(key) : key);
     const sha256 = typeof value === "string" ? value.toLowerCase() : "";
     if (path === undefined || !isSha256(sha256)) dropped++;
     else files.set(path, sha256);
@@ -150,14 +152,26 @@ function parseFiles(listed: Record<string, unknown>): {
   return { files, dropped };
 }
 
-/** A manifest from Windows may separate by `\`; then no key of it holds a `/`. A lone `\` elsewhere is part of a name. */
+/**
+ * A manifest from Windows may separate by `\`; then no key of it holds a `/`, and each is a path. A lone `\` elsewhere
+ * is part of a name.
+ */
 function isWrittenWithBackslashes(listed: Record<string, unknown>): boolean {
+  const keys = Object.keys(listed);
+  return hasBackslashesOnly(keys) && keys.every((key) => parseRelPath(slashed(key)) !== undefined);
+}
+
+function hasBackslashesOnly(keys: Iterable<string>): boolean {
   let found = false;
-  for (const key of Object.keys(listed)) {
+  for (const key of keys) {
     if (key.includes("/")) return false;
     found ||= key.includes("\\");
   }
   return found;
+}
+
+function slashed(key: string): string {
+  return key.replaceAll("\\", "/");
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

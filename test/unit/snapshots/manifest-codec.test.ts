@@ -97,6 +97,20 @@ test("parseManifest: backslashes separate only where the whole manifest has no s
   expect([...posix.files.keys()] as string[]).toEqual(["odd\\name.md", "d/b.md"]);
 });
 
+test("formatManifest: names with backslashes in a flat project are read back as they are", () => {
+  const paths = ["odd\\name.md", "q\\\\:*.md", "\\lead.md", "plain.md"].map(relPath);
+  for (const some of [paths, paths.slice(0, 1)]) {
+    const manifest = { ...parsed('{"files": {}}'), files: new Map(some.map((path) => [path, HASH])) };
+    expect([...parsed(formatManifest(manifest)).files.keys()].sort()).toEqual(some.toSorted());
+  }
+});
+
+test("parseManifest: backslashes that would make no path are part of names", () => {
+  const python = parsed(JSON.stringify({ files: { "q\\\\a.md": HASH, "b.md": HASH } }));
+  expect([...python.files.keys()] as string[]).toEqual(["q\\\\a.md", "b.md"]);
+  expect(python.problem).toBeUndefined();
+});
+
 test("parseManifest: what is no manifest says why", () => {
   expect(reasonFor("")).toBe("it is empty");
   expect(reasonFor('{"files": {"a')).toBe("it is not valid JSON");
