@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import type { Backend, RemoteFile } from "../../backends/types.ts";
 import { pythonIso } from "../../lib/clock.ts";
 import { forEachLimit } from "../../lib/limits.ts";
-import { joinUnder, type RelPath } from "../../lib/path.ts";
+import { foldersOf, isUnder, joinUnder, type RelPath } from "../../lib/path.ts";
 import { type ExecuteHooks, execute } from "../../sync/execute.ts";
 import { describeItemError } from "../../sync/item-error.ts";
 import type { Action, BaseEntry, ItemError } from "../../sync/model.ts";
@@ -80,8 +80,43 @@ export async function sendTo(
     ...chosen.uploads.map((wanted) => ({ path: wanted.agreed.path, wanted, record: wanted.record })),
     ...chosen.deletes.map((doomed) => ({ path: doomed.path, doomed, record: state.recordOf(doomed.path) })),
   ];
+  const { first, later } = makingRoom(jobs);
+  await bringAll(sending, first);
+  await bringAll(sending, withoutBlocked(sending, first, later));
+  const { uploaded, deleted, errors, interrupted } = sending;
+  return { uploaded: [...uploaded].sort(), deleted: [...deleted].sort(), errors, interrupted };
+}
+
+/** The deletions of files where an upload needs a folder, and of files in a folder where it puts a file, come first. */
+function makingRoom(jobs: readonly Job[]): { readonly first: readonly Job[]; readonly later: readonly Job[] } {
+  const files = new Set<string>();
+  const folders = new Set<string>();
+  for (const { path, wanted } of jobs) {
+    if (wanted === undefined) continue;
+    files.add(path);
+    for (const folder of foldersOf(path)) folders.add(folder);
+  }
+  const makesRoom = ({ path, wanted }: Job): boolean =>
+    wanted === undefined && (folders.has(path) || foldersOf(path).some((folder) => files.has(folder)));
+  return { first: jobs.filter(makesRoom), later: jobs.filter((job) => !makesRoom(job)) };
+}
+
+/** An upload whose place was not freed waits for the same reason; that the place is taken says nothing about the file. */
+function withoutBlocked(sending: Sending, first: readonly Job[], later: readonly Job[]): readonly Job[] {
+  const stuck = first.filter(({ path }) => sending.errors.has(path));
+  if (stuck.length === 0) return later;
+  return later.filter(({ path }) => {
+    const by = stuck.find((other) => isUnder(path, other.path) || isUnder(other.path, path));
+    const error = by && sending.errors.get(by.path);
+    if (error !== undefined) sending.errors.set(path, error);
+    return error === undefined;
+  });
+}
+
+async function bringAll(sending: Sending, jobs: readonly Job[]): Promise<void> {
+  if (jobs.length === 0 || sending.interrupted) return;
   const isBlind = ({ path, record, doomed }: Job): boolean => {
-    if (options.likelyThere.has(path)) return false;
+    if (sending.likelyThere.has(path)) return false;
     return record === undefined ? doomed === undefined : record.rev !== undefined && !record.racy;
   };
   const blind = jobs.filter(isBlind);
@@ -91,8 +126,6 @@ export async function sendTo(
   );
   const stale = blind.filter(({ path }) => sending.errors.get(path)?.class === "STALE");
   if (!sending.interrupted) await lookAndPerform(sending, [...jobs.filter((job) => !isBlind(job)), ...stale]);
-  const { uploaded, deleted, errors, interrupted } = sending;
-  return { uploaded: [...uploaded].sort(), deleted: [...deleted].sort(), errors, interrupted };
 }
 
 interface Step {

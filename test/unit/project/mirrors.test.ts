@@ -441,3 +441,38 @@ test("push --dry-run: names the mirrors and what waits for them, and touches not
   ]);
   expect([lab.faults.history.length, stamps(lab)]).toEqual([calls, before]);
 });
+
+test("push: a mirror gets a file where a folder was and a folder where a file was", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "before it in the order");
+  lab.write("b.md", "a file");
+  lab.write("c.md/inner.md", "in a folder");
+  await lab.push();
+  rmSync(join(lab.root, "b.md"));
+  rmSync(join(lab.root, "c.md"), { recursive: true });
+  lab.write("a.md", "changed");
+  lab.write("b.md/inner.md", "in a folder now");
+  lab.write("c.md", "a file now");
+  expect(outcome(await lab.push())).toMatchObject({ state: "ok", pending: 0 });
+  expect(["b.md", "b.md/inner.md", "c.md", "c.md/inner.md"].map(lab.text)).toEqual([
+    undefined,
+    "in a folder now",
+    "a file now",
+    undefined,
+  ]);
+});
+
+test("push: a file whose place on a mirror could not be freed waits like the deletion", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "before it in the order");
+  lab.write("b.md", "a file");
+  await lab.push();
+  rmSync(join(lab.root, "b.md"));
+  lab.write("a.md", "changed");
+  lab.write("b.md/inner.md", "in a folder now");
+  lab.faults.fail("remove", down(), { path: "b.md" });
+  expect(outcome(await lab.push())).toMatchObject({ state: "pending", pending: 2 });
+  expect(remoteRecord(lab, "b.md/inner.md")).toMatchObject({ state: "pending_retry" });
+  expect(outcome(await lab.push())).toMatchObject({ state: "ok", pending: 0 });
+  expect(lab.text("b.md/inner.md")).toBe("in a folder now");
+});
