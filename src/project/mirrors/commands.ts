@@ -40,8 +40,11 @@ async function runMirrors(
   const choice = { fresh: new Set<RelPath>(), retry: "all", seed, most: Number.POSITIVE_INFINITY } as const;
   const opened = () => openMirrors(parts).filter(({ mirror }) => chosen.some(({ name }) => name === mirror.name));
   if (request.dryRun) {
+    const open = opened();
+    // What is found missing is noted in memory only: nothing is saved.
+    if (seed) await listed(open, parts.deps.signal);
     const agreed = await parts.sync.agreedIndex({ cache: false });
-    const planned = opened().map(({ mirror, state }) => {
+    const planned = open.map(({ mirror, state }) => {
       const { uploads, deletes } = chooseWork(mirrorGap(agreed, state), choice);
       const upload = uploads.map(({ agreed: { path } }) => ({ path, action: "upload" as const }));
       return {

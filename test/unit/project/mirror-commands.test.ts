@@ -87,6 +87,9 @@ test("seed-mirror: what was sent and has gone from the mirror is sent again", as
   lab.write("b.md", "two");
   await lab.push();
   lab.mirror.store.files.delete("b.md");
+  const { planned } = await lab.project().seedMirror({ ...ALL, dryRun: true });
+  expect(planned.map(({ files }) => files)).toEqual([[{ path: relPath("b.md"), action: "upload" }]]);
+  expect(lab.text("b.md")).toBeUndefined();
   expect(outcome(await lab.project().seedMirror(ALL)).uploaded).toEqual(["b.md"]);
   expect(lab.text("b.md")).toBe("two");
 });
