@@ -43,8 +43,9 @@ export interface Lacking {
 
 /**
  * Makes the folder of a full snapshot hold these files: copied by the server where it can, else sent. What an earlier
- * attempt has copied already stays. When it returns a listing has shown every file in its size; what cannot be had any
- * more, or has a name that the remote refuses there, is answered. Throws BackendError when the folder is not whole.
+ * attempt has copied already stays. When it returns a listing has shown every file in its size and no other; what cannot
+ * be had any more, or has a name that the remote refuses there, is answered. Throws BackendError when the folder is not
+ * whole.
  */
 export async function fillFolder(
   room: SnapshotRoom,
@@ -182,6 +183,10 @@ async function requireWhole(
   options: SnapshotOptions,
 ): Promise<void> {
   const { files } = await listFull(room, timestamp, options);
+  for (const [path, { rev }] of files) {
+    // A copy that nobody could look at is no part of it.
+    if (!sizes.has(path)) await room.backend.remove(fullPath(timestamp, path), { expect: rev, ...options });
+  }
   for (const [path, size] of sizes) {
     const found = files.get(path);
     if (found !== undefined && (size === undefined || size === found.size)) continue;

@@ -75,6 +75,7 @@ const FOUND: Readonly<Record<number, string>> = {
   1606: "a folder needed where a file is, named alone",
   900175:
     "another machine's upload of equal size in the same tick of the revs was not seen where a checksum had vouched",
+  7000137: "a copy that could not be looked at stayed in a full snapshot that did not count it",
 };
 
 for (const [seed, story] of Object.entries(FOUND)) {

@@ -105,6 +105,19 @@ describe("createFull", () => {
     expect(Object.keys(folderOf(lab, FIRST))).not.toContain("a.md");
   });
 
+  test("a copy that the remote does not let us look at is not left in it", async () => {
+    const lab = labWith(FILES);
+    const files = lab.agreed().map((file) => (file.path === "a.md" ? { ...file, racy: true } : file));
+    lab.spy.before = (verb, path) => {
+      if (verb === "read" && path.endsWith("/a.md")) throw new BackendError("no", { class: "FILE_REJECTED" });
+    };
+    const { lacking } = await lab.fullSnapshot({ files });
+    expect(lacking).toEqual([{ path: relPath("a.md"), reason: "no" }]);
+    const { "_snapshot_meta.json": meta = "", ...held } = folderOf(lab, FIRST);
+    expect(Object.keys(held).sort()).toEqual(["empty.md", "memory/b.md"]);
+    expect(JSON.parse(meta).total_files).toBe(2);
+  });
+
   test("reference 5.2 row 23: two machines in one second get two folders, and neither has files of the other", async () => {
     const lab = labWith({ "a.md": "one" });
     const other = lab.otherMachine();
