@@ -14,7 +14,7 @@ import { describeNode, olderFirst, versionOf } from "./nodes.ts";
 import { keepTree } from "./prune.ts";
 import { readFile } from "./read.ts";
 import { removeEmptyFolder, removeFile } from "./remove.ts";
-import { batchedCalls, type DriveRoom } from "./room.ts";
+import { batchedCalls, type DriveRoom, lookCall, lookUp, seenNow } from "./room.ts";
 import { driveSource } from "./source.ts";
 import { statFile } from "./stat.ts";
 import { uploadSessions } from "./upload-sessions.ts";
@@ -88,6 +88,8 @@ export function createDriveBackend(options: DriveBackendOptions): Backend {
       return writeFile(path, source, write, { room, folders });
     },
     expectWrite(path, call = {}) {
+      const { file } = lookUp(room, path);
+      if (file !== undefined && !options.facts.ifMatch) room.expected.add(file.id);
       // Who writes is told of a failure.
       if (ready !== undefined) void folders.ensure(parentOf(path), only(call)).catch(() => undefined);
     },
@@ -128,7 +130,7 @@ function roomOf({ client, facts, stateFolder, key, clock }: DriveBackendOptions)
     isLater: (noted, streamed) =>
       noted.is === "file" && streamed.is === "file" && versionOf(noted) > versionOf(streamed),
   });
-  return {
+  const room: DriveRoom = {
     client,
     facts,
     index,
@@ -140,6 +142,11 @@ function roomOf({ client, facts, stateFolder, key, clock }: DriveBackendOptions)
     aliases: new Map(),
     duplicates: [],
     justRead: new Map(),
-    ...batchedCalls(client, clock),
+    expected: new Set(),
+    ...batchedCalls(client, clock, {
+      looks: () => [...room.expected].map((id) => lookCall(id)),
+      seen: (answer) => seenNow(room, answer),
+    }),
   };
+  return room;
 }

@@ -27,10 +27,12 @@ export interface DriveRoom {
   readonly pending: Map<string, string>;
   /** Where the second and further of several files of one name are shown, with their ids. */
   readonly aliases: Map<RelPath, string>;
-  /** Revs that a download has just shown to be the present ones, with the time of it. */
+  /** Revs that a download or a look has just shown to be the present ones, with the time of it. */
   readonly justRead: Map<string, { readonly rev: string; readonly atMs: number }>;
   /** What the last listing of the root showed several times. */
   duplicates: readonly Duplicate[];
+  /** Ids of files that are about to be replaced: where a request goes out anyway they are looked at with it. */
+  readonly expected: Set<string>;
   /** One call of the API, together with others that are under way in one request; its answer's body. */
   readonly ask: Coalesced<BatchCall, BatchAnswer>;
   readonly change: Coalesced<BatchCall, BatchAnswer>;
@@ -44,11 +46,13 @@ export interface DriveRoom {
 export function batchedCalls(
   client: DriveClient,
   clock: Clock,
+  more: { readonly looks: () => readonly BatchCall[]; readonly seen: (answer: BatchAnswer) => void },
 ): Pick<DriveRoom, "ask" | "change" | "makeFolder" | "askV2"> {
   const gathered = (
     changes: boolean,
     version: 2 | 3,
     pace: { readonly batches: number; readonly quietMs?: number } = { batches: 4 },
+    takesMore = false,
   ) =>
     coalesce<BatchCall, BatchAnswer>({
       clock,
@@ -56,16 +60,18 @@ export function batchedCalls(
       ...pace,
       async send(calls, signal) {
         const what = calls.length === 1 && calls[0] ? calls[0].what : `send ${calls.length} requests together`;
-        const answers = await client.batch(calls, { what, changes, signal }, version);
-        return answers.map(
-          (answer): Settled<BatchAnswer> => (answer instanceof BackendError ? { error: answer } : { ok: answer }),
-        );
+        const looks = takesMore ? more.looks().slice(0, MOST_BATCHED - calls.length) : [];
+        const answers = await client.batch([...calls, ...looks], { what, changes, signal }, version);
+        for (const answer of answers.slice(calls.length)) if (!(answer instanceof BackendError)) more.seen(answer);
+        return answers
+          .slice(0, calls.length)
+          .map((answer): Settled<BatchAnswer> => (answer instanceof BackendError ? { error: answer } : { ok: answer }));
       },
     });
   return {
     ask: gathered(false, 3),
     change: gathered(true, 3),
-    makeFolder: gathered(true, 3, { batches: 1, quietMs: 25 }),
+    makeFolder: gathered(true, 3, { batches: 1, quietMs: 25 }, true),
     askV2: gathered(false, 2),
   };
 }
@@ -90,6 +96,19 @@ export function lookUp({ index, aliases }: DriveRoom, path: RelPath | ""): There
 
 export const ALL_DRIVES = "supportsAllDrives=true";
 
+export function lookCall(id: string, what = "look at a file"): BatchCall {
+  return { method: "GET", path: `/drive/v3/files/${encodeURIComponent(id)}?${ALL_DRIVES}&fields=${FILE_FIELDS}`, what };
+}
+
+/** Remembers a look that was taken on the way for the write that follows. */
+export function seenNow(room: DriveRoom, { body }: BatchAnswer): void {
+  const file = body as DriveFile;
+  const known = room.index.node(file.id ?? "");
+  if (known === undefined || !isStillThere(file, known) || noted(room, file) === undefined) return;
+  const node = nodeOf(file);
+  if (node.is === "file") room.justRead.set(node.id, { rev: node.rev, atMs: room.clock.now() });
+}
+
 /** The item as it is now, undefined when it is gone or in the trash. The index is told. */
 export async function lookAgain(
   room: DriveRoom,
@@ -97,9 +116,8 @@ export async function lookAgain(
   what: string,
   call: CallOptions,
 ): Promise<DriveFile | undefined> {
-  const path = `/drive/v3/files/${encodeURIComponent(id)}?${ALL_DRIVES}&fields=${FILE_FIELDS}`;
   try {
-    const { body } = await room.ask({ method: "GET", path, what }, call);
+    const { body } = await room.ask(lookCall(id, what), call);
     return noted(room, body as DriveFile);
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;

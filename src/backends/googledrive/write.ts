@@ -64,6 +64,7 @@ function requireNames(path: RelPath): void {
 /** The file to replace, as it is at this moment; undefined where one is to be made. Throws StaleError. */
 async function current(path: RelPath, options: WriteOptions, room: DriveRoom): Promise<FileNode | undefined> {
   const there = lookUp(room, path);
+  if (there.file !== undefined) room.expected.delete(there.file.id);
   const { expect } = options;
   const stale = (found: string) => new StaleError(`Could not write "${path}": ${found}`);
   if (there.file === undefined) {
@@ -87,7 +88,7 @@ async function current(path: RelPath, options: WriteOptions, room: DriveRoom): P
   return still;
 }
 
-/** A body that was read a moment ago and had this version's checksum is as good as a look. */
+/** A body that was read a moment ago and had this version's checksum is as good as a look, and so is a look of then. */
 const MOMENT_MS = 1000;
 
 function wasJustRead({ id, rev }: FileNode, { justRead, clock }: DriveRoom): boolean {

@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { relPath } from "../../../src/lib/path.ts";
 import { FakeDropbox } from "../../fakes/dropbox.ts";
+import { amongMany } from "../../support/among-many.ts";
 import { sourceOf } from "../../support/bodies.ts";
 import { dropboxLab } from "../../support/dropbox-lab.ts";
 import { dropboxFolder } from "../../support/dropbox-setup.ts";
@@ -32,6 +33,18 @@ test("budget: pushing 1,000 small files with their snapshot takes 3 requests twi
   expect(emptied.code).toBe(0);
   expect(fake.count("files/delete_batch") + fake.count("files/delete_batch/check")).toBe(2);
   expect(fake.total()).toBeLessThanOrEqual(K / 1000 + 2 + 6);
+});
+
+test("budget: one changed file among 10,000 takes at most 8 requests", async () => {
+  const lab = await dropboxLab(fake);
+  const textFor = await amongMany(lab, (folder, name, bytes) => {
+    fake.tree.commit({ path: `${lab.root}/${folder}/${name}` }, bytes, (error) => error);
+  });
+  for (const blobFolder of ["there", "missing"] as const) {
+    lab.write("own/7.md", textFor(blobFolder));
+    const took = await lab.requests(["push"]);
+    expect(took).toBeLessThanOrEqual(8);
+  }
 });
 
 test("budget: a second machine with the same files takes them over without reading one from the remote", async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { type FakeOneDrive, startFakeOneDrive } from "../../fakes/onedrive/server.ts";
+import { amongMany } from "../../support/among-many.ts";
 import { type OneDriveLab, oneDriveLab } from "../../support/onedrive-lab.ts";
 import { FOLDER } from "../../support/onedrive-setup.ts";
 
@@ -45,6 +46,20 @@ test("requests: k deletes take at most k/20 + 1 besides the snapshot's and the l
   const deleted = (K / 5) * 4;
   expect(fake.calls.get("delete")).toBe(deleted);
   expect(fake.count("batch") + fake.count("delete")).toBeLessThanOrEqual(Math.ceil(deleted / 20) + 1);
+});
+
+test("requests: one changed file among 10,000 takes at most 8", async () => {
+  const other = await startFakeOneDrive();
+  const lab = await oneDriveLab(other);
+  const textFor = await amongMany(lab, (folder, name, bytes) => {
+    other.drive.put(other.drive.folders(other.drive.root, `${FOLDER}/${folder}`).id, name, bytes);
+  });
+  for (const blobFolder of ["there", "missing"] as const) {
+    lab.write("own/7.md", textFor(blobFolder));
+    const took = await lab.requests("push");
+    expect(took).toBeLessThanOrEqual(8);
+  }
+  await other.stop();
 });
 
 test("requests: the first listing of n items takes at most n/200 + 1", async () => {
