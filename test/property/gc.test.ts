@@ -5,7 +5,7 @@ import type { Backend } from "../../src/backends/types.ts";
 import { isUnder } from "../../src/lib/path.ts";
 import { type Habits, type RaceResult, SOUND, snapshotRace } from "../sim/snapshot-race.ts";
 import { seededRandom } from "../support/random.ts";
-import { tempFolder } from "../support/temp.ts";
+import { quickFolder } from "../support/temp.ts";
 
 /** `CLAUDE_MIRROR_TEST_SEED` moves the whole search elsewhere; `CLAUDE_MIRROR_TEST_SCALE=10` searches ten times longer. */
 const SEED = Number(process.env["CLAUDE_MIRROR_TEST_SEED"] ?? 20_260_101);
@@ -17,7 +17,7 @@ const TIMEOUT = { timeout: 120_000 * Math.max(1, SCALE) };
 
 /** Races until a snapshot is broken, or `races` are over. */
 async function race(habits: Habits, races: number): Promise<{ readonly broken: string; readonly sum: RaceResult }> {
-  const folder = tempFolder("race");
+  const folder = quickFolder("race");
   const sum = { pushes: 0, kills: 0, collected: 0, forgotten: 0 };
   for (let at = 0; at < races; at++) {
     const random = seededRandom(SEED + at);
