@@ -14,6 +14,7 @@ import type { Mirror } from "./model.ts";
 import { writeMarker } from "./moved.ts";
 import { keptError, mirrorOutcome } from "./outcome.ts";
 import { type Choice, chooseWork, mirrorGap, sameContent } from "./plan.ts";
+import { lostFiles } from "./presence.ts";
 import { afterFailure } from "./reaction.ts";
 import { type SendReport, sendTo } from "./send.ts";
 import { copyFullTo, copySnapshotTo, mirrorsBlobs } from "./snapshots.ts";
@@ -78,8 +79,10 @@ async function bring(parts: Parts, one: OpenMirror, work: FanOut, agreed: StateI
   ]);
   let trouble: ItemError | null = null;
   let report: SendReport = NOTHING;
+  let lost: readonly RelPath[] = [];
   try {
     await tell(parts, one);
+    if (tried.size > 0 && !work.seed) lost = await lostFiles(mirror, state, tried, parts.deps);
     if (tried.size > 0)
       report = await sendTo(mirror, state, chosen, parts, {
         ...work,
@@ -96,7 +99,7 @@ async function bring(parts: Parts, one: OpenMirror, work: FanOut, agreed: StateI
   const copied =
     trouble === null && !report.interrupted ? await copySnapshots(parts, one, work, agreed) : { made: [], trouble };
   const failed = [...report.errors.keys()].flatMap((path) => state.pending.get(path) ?? []);
-  const unsent = gap.unsent.filter(({ agreed: { path } }) => !tried.has(path)).length;
+  const unsent = [...gap.unsent.map(({ agreed: { path } }) => path), ...lost].filter((path) => !tried.has(path)).length;
   const { uploaded, deleted } = report;
   const facts = { uploaded, deleted, failed, trouble: copied.trouble, unsent, snapshots: copied.made };
   return { outcome: mirrorOutcome(mirror, state, facts), paths: new Set([...tried, ...gap.settled]) };

@@ -476,3 +476,31 @@ test("push: a file whose place on a mirror could not be freed waits like the del
   expect(outcome(await lab.push())).toMatchObject({ state: "ok", pending: 0 });
   expect(lab.text("b.md/inner.md")).toBe("in a folder now");
 });
+
+test("push: a mirror whose folder was emptied is told and gets nothing until it is filled again", async () => {
+  const lab = mirrorLab();
+  for (const name of ["a", "b", "c"]) lab.write(`${name}.md`, name);
+  await lab.push();
+  lab.mirror.store.files.clear();
+  lab.write("b.md", "changed");
+  const result = outcome(await lab.push());
+  expect(result).toMatchObject({ state: "pending", pending: 1, uploaded: [], snapshots: [] });
+  expect(result.message).toContain("holds none of the 3 file(s) that were sent there");
+  expect(result.advice).toContain("claude-mirror seed-mirror --backend dropbox");
+  expect(lab.mirror.store.files.size).toBe(0);
+  const seeded = await lab.project().seedMirror({ backend: undefined, dryRun: false, overwrite: false });
+  expect(outcome(seeded)).toMatchObject({ state: "ok", uploaded: ["a.md", "b.md", "c.md"], pending: 0 });
+});
+
+test("push: what has gone from a mirror is told as not sent, for one request where nothing has", async () => {
+  const lab = mirrorLab();
+  for (const name of ["a", "b", "c"]) lab.write(`${name}.md`, name);
+  await lab.push();
+  lab.write("c.md", "changed");
+  const before = lab.faults.calls.list;
+  expect(outcome(await lab.push())).toMatchObject({ state: "ok", unsent: 0 });
+  expect(lab.faults.calls.list).toBe(before);
+  lab.mirror.store.files.delete("a.md");
+  lab.write("c.md", "changed again");
+  expect(outcome(await lab.push())).toMatchObject({ state: "ok", uploaded: ["c.md"], unsent: 1 });
+});
