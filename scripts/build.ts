@@ -1,7 +1,7 @@
 // Builds the executable: `bun scripts/build.ts [--all [--releases=URL] | --faults]`, see docs/install.md.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 const ROOT = join(import.meta.dir, "..");
@@ -24,10 +24,12 @@ export interface BuildOptions {
   readonly target?: Bun.Build.CompileTarget;
   /** Compiles the fault points of `src/lib/fault.ts` in; for crash tests only. */
   readonly faults?: boolean;
+  /** Where `update` looks for newer ones; nowhere when left out. */
+  readonly releases?: string;
 }
 
 /** Builds one executable at `outfile` and answers its size in bytes. Throws with the compiler's words when it cannot. */
-export async function buildBinary({ outfile, target, faults }: BuildOptions): Promise<number> {
+export async function buildBinary({ outfile, target, faults, releases }: BuildOptions): Promise<number> {
   const result = await Bun.build({
     entrypoints: [ENTRY],
     target: "bun",
@@ -35,7 +37,7 @@ export async function buildBinary({ outfile, target, faults }: BuildOptions): Pr
     splitting: true,
     minify: true,
     bytecode: true,
-    define: definitions(faults === true),
+    define: definitions({ faults, target, releases }),
     compile: {
       outfile,
       ...(target === undefined ? {} : { target }),
@@ -64,7 +66,7 @@ export async function buildEntryChunk(): Promise<EntryChunk> {
     format: "esm",
     splitting: true,
     minify: true,
-    define: definitions(false),
+    define: definitions({}),
     metafile: true,
   });
   const outputs = new Map(Object.entries(metafile?.outputs ?? {}));
@@ -85,13 +87,28 @@ export async function buildEntryChunk(): Promise<EntryChunk> {
   return { bytes, modules };
 }
 
-function definitions(faults: boolean): Record<string, string> {
+function definitions({
+  faults,
+  target,
+  releases,
+}: { readonly [K in keyof BuildOptions]?: BuildOptions[K] | undefined }): Record<string, string> {
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { readonly version: string };
   return {
     VERSION: JSON.stringify(version),
     COMMIT: JSON.stringify(commit()),
-    FAULTS: String(faults),
+    FAULTS: String(faults === true),
+    TARGET: JSON.stringify(targetName(target)),
+    RELEASES: JSON.stringify(releases ?? ""),
   };
+}
+
+/** Our name of a target; of this machine when left out. */
+function targetName(target: BuildOptions["target"]): string {
+  const found = Object.entries(TARGETS).find(([, bun]) => bun === target)?.[0];
+  if (found !== undefined) return found;
+  const system = { darwin: "macos", win32: "windows" }[process.platform as string] ?? process.platform;
+  const musl = system === "linux" && existsSync(`/lib/ld-musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`);
+  return `${system}-${process.arch}${musl ? "-musl" : ""}`;
 }
 
 /** Short id of the commit that is built, `""` outside a clone. */
@@ -110,7 +127,7 @@ async function buildAll(folder: string, releases: string): Promise<void> {
   for (const [name, target] of Object.entries(TARGETS)) {
     const outfile = join(folder, `claude-mirror-${name}${name.startsWith("windows") ? ".exe" : ""}`);
     try {
-      report(outfile, await buildBinary({ outfile, target }));
+      report(outfile, await buildBinary({ outfile, target, releases }));
       const digest = createHash("sha256").update(readFileSync(outfile)).digest("hex");
       sums.push(`${digest}  ${basename(outfile)}\n`);
     } catch (error) {
@@ -119,6 +136,8 @@ async function buildAll(folder: string, releases: string): Promise<void> {
     }
   }
   writeFileSync(join(folder, "SHA256SUMS"), sums.join(""));
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { readonly version: string };
+  writeFileSync(join(folder, "VERSION"), `${version}\n`);
   console.log(join(folder, "SHA256SUMS"));
   if (missing.length > 0) throw new Error(`cannot build ${missing.join(", ")}: see above`);
 }

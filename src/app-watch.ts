@@ -157,12 +157,18 @@ export function reloadWatcher(world: Pick<World, "env" | "home" | "clock">): num
   const { env, home, clock } = world;
   const folder = configDir(env, home);
   writeAtomic(join(folder, RELOAD_SIGNAL), `${clock.now() / 1000}\n`, { mode: 0o600, durable: false });
-  const lock = readLock(watcherLock(world), { clock });
-  if (lock.kind !== "held" || lock.owner.host !== hostname()) return undefined;
+  const pid = runningWatcher(world);
+  if (pid === undefined) return undefined;
   try {
-    if (process.platform !== "win32") process.kill(lock.owner.pid, "SIGHUP");
-    return lock.owner.pid;
+    if (process.platform !== "win32") process.kill(pid, "SIGHUP");
+    return pid;
   } catch {
     return undefined;
   }
+}
+
+/** The process that watches all projects on this machine; undefined where there is none. */
+export function runningWatcher(world: Pick<World, "env" | "home" | "clock">): number | undefined {
+  const lock = readLock(watcherLock(world), world);
+  return lock.kind === "held" && lock.owner.host === hostname() ? lock.owner.pid : undefined;
 }

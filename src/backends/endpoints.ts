@@ -1,3 +1,4 @@
+import { addressTrouble, parseAddress } from "../lib/web-address.ts";
 import { BackendError } from "./errors.ts";
 
 /** Services whose hosts can be replaced, as the variables' names spell them. */
@@ -17,8 +18,8 @@ export function endpointOverride(env: Env, owner: EndpointOwner, role: EndpointR
   const name = `CLAUDE_MIRROR_ENDPOINT_${owner}_${role}`;
   const given = env[name];
   if (!given) return undefined;
-  const url = parseUrl(given);
-  const trouble = troubleWith(url);
+  const url = parseAddress(given);
+  const trouble = addressTrouble(url);
   if (url === undefined || trouble !== undefined) {
     throw new BackendError(`Could not use the address in ${name}: ${trouble}`, {
       class: "FILE_REJECTED",
@@ -26,26 +27,4 @@ export function endpointOverride(env: Env, owner: EndpointOwner, role: EndpointR
     });
   }
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
-}
-
-function troubleWith(url: URL | undefined): string | undefined {
-  if (url === undefined) return "it is no web address";
-  if (url.username !== "" || url.password !== "") return "a username or password stands in it";
-  if (url.search !== "" || url.hash !== "") return 'a "?" or "#" and more follows the path';
-  if (url.protocol === "https:") return undefined;
-  return url.protocol === "http:" && isLoopback(url.hostname)
-    ? undefined
-    : "it must be https, or http to this machine itself";
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
-}
-
-function parseUrl(text: string): URL | undefined {
-  try {
-    return new URL(text.trim());
-  } catch {
-    return undefined;
-  }
 }

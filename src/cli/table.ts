@@ -146,6 +146,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Set up, or remove, what runs outside of this program",
     load: async () => (await import("./commands/install.ts")).installCommand,
   },
+  update: {
+    summary: "Replace this program by the newest version",
+    load: async () => (await import("./commands/update.ts")).updateCommand,
+  },
+  "check-update": {
+    summary: "Say whether there is a newer version",
+    load: async () => (await import("./commands/check-update.ts")).checkUpdateCommand,
+  },
   completion: {
     summary: "Print the completion script for a shell",
     load: async () => (await import("./commands/completion.ts")).completionCommand,

@@ -23,6 +23,10 @@ export function startReleases(): ReleaseServer {
     fetch(request) {
       const { pathname } = new URL(request.url);
       asked.push(pathname);
+      if (pathname === "/latest/download/VERSION") return new Response(`${[...releases.keys()].at(-1)}\n`);
+      if (pathname.startsWith("/moved/"))
+        return Response.redirect(`${answer.url}${pathname.slice("/moved".length)}?signature=1`, 302);
+      if (pathname.startsWith("/elsewhere/")) return Response.redirect(`http://192.0.2.1${pathname}`, 302);
       const [, version, file = ""] = /^\/(?:latest\/download|download\/v([^/]+))\/([\w.-]+)$/.exec(pathname) ?? [];
       const content = version === undefined ? [...releases.values()].at(-1) : releases.get(version);
       if (!content) return new Response("no such release", { status: 404 });
@@ -62,12 +66,13 @@ function programOf(content: Uint8Array, damage: ReleaseServer["damage"]): Respon
   return new Response(content as Uint8Array<ArrayBuffer>);
 }
 
-/** A small program that answers `version --json` as ours does. */
-export function oldProgram(version: string): Uint8Array {
+/** A small program that answers `version` and `install --dry-run` as ours does; `fault` is run before `--version` is answered. */
+export function oldProgram(version: string, fault = ":"): Uint8Array {
   return Buffer.from(`#!/bin/sh
 case "$1" in
   version) printf '{"version":1,"command":"version","result":{"version":"${version}"}}\\n' ;;
-  --version) echo "claude-mirror ${version}" ;;
+  install) printf '{"result":{"components":[{"component":"skill","action":"change"},{"component":"hook","action":"none"}]}}\\n' ;;
+  --version) ${fault}; echo "claude-mirror ${version}" ;;
 esac
 `);
 }
