@@ -16,6 +16,8 @@ export class PatternError extends Error {
  */
 export interface IncludeMatcher {
   matches(path: string, links?: readonly number[]): boolean;
+  /** The same where no component is a link. */
+  plain(path: string): boolean;
   /** False when nothing below `folder` can match. */
   descends(folder: string, links?: readonly number[]): boolean;
 }
@@ -45,8 +47,9 @@ export function compileInclude(patterns: readonly string[]): IncludeMatcher {
       ? first.quick
       : (path: string) => compiled.some((one) => one.quick(path));
   return {
-    matches: (path, links) =>
-      links === undefined || links.length === 0
+    plain: quick,
+    matches: (path, links = NO_LINKS) =>
+      links.length === 0
         ? quick(path)
         : compiled.some((one) => walk(one.segments, path, links).has(one.segments.length)),
     descends: (folder, links = NO_LINKS) =>

@@ -148,29 +148,19 @@ function walkFolder(state: Walk, folder: Folder): void {
 
 const SLASH = 0x2f;
 
-/**
- * Takes files from `paths[from]` on while they surely are those of the rows that come next in the index; answers where it
- * stopped. One loop, because this is where an unchanged project's time goes.
- */
+/** Takes files from `paths[from]` on while they surely are those of the rows that come next in the index; answers where it stopped. */
 function takeUnchanged(state: Walk, paths: readonly string[], from: number): number {
-  const { index, rootSlash } = state;
-  if (index === undefined) return from;
-  for (let at = from; at < paths.length; at++) {
-    const path = paths[at] as string;
-    const { row } = state;
-    if (row >= index.length || !index.isAt(row, path)) return at;
-    let stat: fs.Stats;
-    try {
-      stat = state.fs.lstatSync(rootSlash + path);
-    } catch (error) {
-      if (errorCode(error) === undefined) throw error;
-      return at; // A closer look tells what is wrong with it.
-    }
-    if (!index.localMatches(row, stat) || !index.isSettled(row)) return at;
-    addFile(state, row, "clean");
-    state.row = row + 1;
-  }
-  return paths.length;
+  const { index, rootSlash, row, files } = state;
+  if (index === undefined || from === paths.length) return from;
+  const count = index.countUnchanged(row, paths, from, { prefix: rootSlash, lstatSync: state.fs.lstatSync });
+  while (files + count > state.clean.length) widen(state);
+  const { indexRow, clean, place } = state;
+  for (let at = 0; at < count; at++) indexRow[files + at] = row + at;
+  clean.fill(1, files, files + count);
+  place.fill(-1, files, files + count);
+  state.row = row + count;
+  countFiles(state, count);
+  return from + count;
 }
 
 /** What the runtime makes of bytes that are not UTF-8. The name it gives then leads nowhere. */
@@ -316,15 +306,21 @@ function rowFor(state: Walk, path: string): number {
 }
 
 function addFile(state: Walk, row: number, found: FileStat | "clean"): void {
-  const file = state.files++;
+  const file = state.files;
   if (file === state.clean.length) widen(state);
   state.indexRow[file] = row;
   state.clean[file] = found === "clean" ? 1 : 0;
   state.place[file] = found === "clean" ? -1 : state.known.push(found);
-  if (file % FILES_PER_CALL === FILES_PER_CALL - 1) {
-    state.signal?.throwIfAborted();
-    state.onCount?.(state.files);
-  }
+  countFiles(state, 1);
+}
+
+/** Tells how far the walk is, and stops it, each time it has come past another FILES_PER_CALL files. */
+function countFiles(state: Walk, more: number): void {
+  const before = state.files;
+  state.files += more;
+  if (Math.floor(before / FILES_PER_CALL) === Math.floor(state.files / FILES_PER_CALL)) return;
+  state.signal?.throwIfAborted();
+  state.onCount?.(state.files);
 }
 
 function widen(state: Walk): void {

@@ -35,9 +35,12 @@ export function compileScope(rules: ScopeRules): Scope {
   const exclude = rules.excludePatterns.length === 0 ? undefined : compileExclude(rules.excludePatterns);
   const ignore = rules.ignoreText === undefined ? undefined : compileIgnore(rules.ignoreText);
   return {
-    // Asked for every file of a walk: a matcher that has no patterns is not called.
+    // Asked for every file of a walk: each function on the way of a plain path would cost its compiling.
     includes: (path, links) =>
-      include.matches(path, links) && !alwaysOut(path) && !exclude?.excludes(path) && !ignore?.ignores(path),
+      (links === undefined || links.length === 0 ? include.plain(path) : include.matches(path, links)) &&
+      !((path.charCodeAt(0) === DOT || path.charCodeAt(0) === UNDERSCORE || path.includes("/.")) && alwaysOut(path)) &&
+      !exclude?.excludes(path) &&
+      !ignore?.ignores(path),
     descends: (folder, links) =>
       include.descends(folder, links) && !alwaysOut(folder) && !exclude?.prunes(folder) && !ignore?.prunes(folder),
   };
@@ -47,16 +50,14 @@ const STATE_NAME =
   /(?:^|\/)\.claude_mirror_(?:manifest\.json|hash_cache\.json|inbox\.jsonl|prompt_cache\.json|ignore)(?:\.[^/]*)?(?:\/|$)/;
 const GIT_NAME = /(?:^|\/)\.git(?:\/|$)/;
 
-/** One plain search first: the names that are out begin with a dot, or are at the root and begin with an underscore. */
+/** Whether a name on the path is never synced: only one that begins with a dot is, or at the root with an underscore. */
 function alwaysOut(path: string): boolean {
-  const first = path.charCodeAt(0);
-  if (first !== DOT && !path.includes("/.")) return first === UNDERSCORE && isReserved(path);
   return (
+    isReserved(path) ||
     GIT_NAME.test(path) ||
     STATE_NAME.test(path) ||
     path.startsWith(TEMP_PREFIX) ||
-    path.includes(`/${TEMP_PREFIX}`) ||
-    (first === UNDERSCORE && isReserved(path))
+    path.includes(`/${TEMP_PREFIX}`)
   );
 }
 

@@ -61,11 +61,12 @@ export interface StateIndex extends IndexHeader {
   /** The digests of a row that has a local part. */
   hashAt(row: number): LocalHash;
   /**
-   * Whether a fresh lstat shows the recorded file. Times in milliseconds as `fs.Stats` gives them, compared to within
-   * half a microsecond, which is all that they hold; no system call pair is that fast.
+   * How many of `paths` from `from` on surely are, one after the other, the recorded files of the rows from `row` on: a
+   * fresh lstat shows them, and their stamps are settled. Times in milliseconds as `fs.Stats` gives them are compared to
+   * within half a microsecond, which is all that they hold; no system call pair is that fast. Ends at a system error.
    */
-  localMatches(row: number, stat: QuickStat): boolean;
-  /** The same, exactly. */
+  countUnchanged(row: number, paths: readonly string[], from: number, look: QuickLook): number;
+  /** Whether a fresh look shows the recorded file, exactly. */
   localEquals(row: number, stat: FileStat): boolean;
   /** False when the stamps are too fresh to prove that the hashes hold (racy clean, IndexHeader.hashedSinceMs). */
   isSettled(row: number): boolean;
@@ -79,7 +80,13 @@ export interface StateIndex extends IndexHeader {
 }
 
 /** The part of `fs.Stats` that tells versions apart. */
-export type QuickStat = Pick<fs.Stats, "size" | "mtimeMs" | "ctimeMs" | "ino">;
+type QuickStat = Pick<fs.Stats, "size" | "mtimeMs" | "ctimeMs" | "ino">;
+
+export interface QuickLook {
+  /** What stands before the paths. */
+  readonly prefix: string;
+  readonly lstatSync: (path: string) => QuickStat;
+}
 
 /**
  * Reads an index written by `writeIndex`. Undefined when there is none, or when it is damaged or of another version:
@@ -172,6 +179,7 @@ function openIndex(layout: Layout, trailer: IndexTrailer): StateIndex {
       return { path: text.pathAt(row), ...(base && { base }), ...(local && { local }) };
     },
     ...stats,
+    countUnchanged: unchangedCounter(layout, trailer.hashedSinceMs),
     hashAt: hashes.local,
     localIsBase: hashes.same,
     remoteMatches: text.remoteMatches,
@@ -260,7 +268,7 @@ function textColumns(layout: Layout, trailer: IndexTrailer): TextColumns {
   };
 }
 
-type StatColumns = Pick<StateIndex, "statAt" | "localMatches" | "localEquals" | "isSettled">;
+type StatColumns = Pick<StateIndex, "statAt" | "localEquals" | "isSettled">;
 
 /** Half a microsecond: a double of milliseconds holds 0.24 µs, and it is rounded twice. */
 const NEAR_NS = 512;
@@ -273,33 +281,56 @@ function statColumns(layout: Layout, hashedSinceMs: number): StatColumns {
   const { size, mtime, ctime, ino, flags } = layout;
   const mtimeHalves = halvesOf(mtime);
   const ctimeHalves = halvesOf(ctime);
-  const inoHalves = halvesOf(ino);
   const since = hashedSinceMs * 1e6;
-  const longAgo = since - COARSE_NS;
   const isLocal = (row: number) => (at(flags, row) & Flag.local) !== 0;
   return {
     statAt: (row) => ({ size: at(size, row), mtimeNs: big(mtime, row), ctimeNs: big(ctime, row), ino: big(ino, row) }),
-    localMatches(row, stat) {
-      if (((flags[row] as number) & Flag.local) === 0 || size[row] !== stat.size) return false;
-      const low = row * 2;
-      const high = low + 1;
-      if ((inoHalves[high] as number) * 2 ** 32 + (inoHalves[low] as number) !== stat.ino) return false;
-      const mtimeOff = signed(mtimeHalves[high] as number, mtimeHalves[low] as number) - stat.mtimeMs * 1e6;
-      const ctimeOff = signed(ctimeHalves[high] as number, ctimeHalves[low] as number) - stat.ctimeMs * 1e6;
-      return mtimeOff <= NEAR_NS && mtimeOff >= -NEAR_NS && ctimeOff <= NEAR_NS && ctimeOff >= -NEAR_NS;
-    },
     localEquals: (row, stat) =>
       isLocal(row) &&
       size[row] === stat.size &&
       mtime[row] === stat.mtimeNs &&
       ctime[row] === stat.ctimeNs &&
       ino[row] === stat.ino,
-    isSettled(row) {
+    isSettled: (row) => settled(signedAt(mtimeHalves, row), since) && settled(signedAt(ctimeHalves, row), since),
+  };
+}
+
+/**
+ * One loop with all in it, and no function of ours called for a file that is old enough: of ten thousand files each such
+ * function would cost its compiling, on every run.
+ */
+function unchangedCounter(layout: Layout, hashedSinceMs: number): StateIndex["countUnchanged"] {
+  const { count, flags, size, textStart, pathLength, text } = layout;
+  const [mtime, ctime, ino] = [halvesOf(layout.mtime), halvesOf(layout.ctime), halvesOf(layout.ino)];
+  const since = hashedSinceMs * 1e6;
+  const longAgo = since - COARSE_NS;
+  return (firstRow, paths, from, { prefix, lstatSync }) => {
+    const rows = Math.min(paths.length - from, count - firstRow);
+    for (let done = 0; done < rows; done++) {
+      const row = firstRow + done;
+      const path = paths[from + done] as string;
+      if (pathLength[row] !== path.length || !text.startsWith(path, textStart[row])) return done;
+      let stat: QuickStat;
+      try {
+        stat = lstatSync(prefix + path);
+      } catch (error) {
+        if (!isSystemError(error)) throw error;
+        return done;
+      }
+      if (((flags[row] as number) & Flag.local) === 0 || size[row] !== stat.size) return done;
       const low = row * 2;
-      const mtimeNs = signed(mtimeHalves[low + 1] as number, mtimeHalves[low] as number);
-      const ctimeNs = signed(ctimeHalves[low + 1] as number, ctimeHalves[low] as number);
-      return (mtimeNs < longAgo && ctimeNs < longAgo) || (settled(mtimeNs, since) && settled(ctimeNs, since));
-    },
+      const high = low + 1;
+      if ((ino[high] as number) * 2 ** 32 + (ino[low] as number) !== stat.ino) return done;
+      const mtimeNs = ((mtime[high] as number) | 0) * 2 ** 32 + (mtime[low] as number);
+      const mtimeOff = mtimeNs - stat.mtimeMs * 1e6;
+      if (!(mtimeOff <= NEAR_NS && mtimeOff >= -NEAR_NS)) return done;
+      const ctimeNs = ((ctime[high] as number) | 0) * 2 ** 32 + (ctime[low] as number);
+      const ctimeOff = ctimeNs - stat.ctimeMs * 1e6;
+      if (!(ctimeOff <= NEAR_NS && ctimeOff >= -NEAR_NS)) return done;
+      if ((mtimeNs >= longAgo || ctimeNs >= longAgo) && !(settled(mtimeNs, since) && settled(ctimeNs, since)))
+        return done;
+    }
+    return rows;
   };
 }
 
@@ -315,9 +346,9 @@ function halvesOf(column: BigInt64Array | BigUint64Array): Uint32Array {
   return new Uint32Array(column.buffer, column.byteOffset, column.length * 2);
 }
 
-/** The double nearest to the signed integer of these halves. */
-function signed(high: number, low: number): number {
-  return (high | 0) * 2 ** 32 + low;
+/** The double nearest to the signed integer. */
+function signedAt(halves: Uint32Array, row: number): number {
+  return ((halves[row * 2 + 1] as number) | 0) * 2 ** 32 + (halves[row * 2] as number);
 }
 
 interface HashColumns {

@@ -193,7 +193,7 @@ function onlyRows(index: StateIndex, paths: readonly RelPath[]): StateIndex {
     hasLocal: (at) => index.hasLocal(real(at)),
     statAt: (at) => index.statAt(real(at)),
     hashAt: (at) => index.hashAt(real(at)),
-    localMatches: (at, stat) => index.localMatches(real(at), stat),
+    countUnchanged: () => 0,
     localEquals: (at, stat) => index.localEquals(real(at), stat),
     isSettled: (at) => index.isSettled(real(at)),
     localIsBase: (at) => index.localIsBase(real(at)),

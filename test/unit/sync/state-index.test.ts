@@ -46,6 +46,9 @@ function store(rows: readonly IndexRow[], header: IndexHeader = HEADER): StateIn
   return index;
 }
 
+/** Hashed long after all stamps of these tests. */
+const LATER: IndexHeader = { ...HEADER, hashedSinceMs: 5_000_000_000_000 };
+
 const ROWS: readonly IndexRow[] = [
   { path: relPath("a.md"), local: { stat: STAT, hash: { md5: MD5, sha256: SHA } } },
   { path: relPath("b/both.md"), base: baseOf("b/both.md", { sha256: SHA, size: 30 }), local: { stat: STAT, hash: { md5: MD5, sha256: SHA } } },
@@ -105,33 +108,36 @@ describe("writeIndex and loadIndex", () => {
     expect(none.remoteMatches(0, "r", "")).toBe(false);
   });
 
-  test("localMatches: sees a change of any part, down to a microsecond", () => {
-    const index = store(ROWS);
+  test("countUnchanged: sees a change of any part, down to a microsecond", () => {
+    const index = store(ROWS, LATER);
+    const isUnchanged = (row: number, stat: typeof quick) =>
+      index.countUnchanged(row, [index.pathAt(row)], 0, { prefix: "", lstatSync: () => stat }) === 1;
     const quick = {
       size: 30,
       mtimeMs: Number(STAT.mtimeNs) / 1e6,
       ctimeMs: Number(STAT.ctimeNs) / 1e6,
       ino: Number(STAT.ino),
     };
-    expect(index.localMatches(0, quick)).toBe(true);
-    expect(index.localMatches(0, { ...quick, size: 31 })).toBe(false);
-    expect(index.localMatches(0, { ...quick, mtimeMs: quick.mtimeMs + 0.001 })).toBe(false);
-    expect(index.localMatches(0, { ...quick, ctimeMs: quick.ctimeMs - 0.001 })).toBe(false);
-    expect(index.localMatches(0, { ...quick, ino: 7 })).toBe(false);
-    expect(index.localMatches(4, { size: 0, mtimeMs: 0, ctimeMs: 0, ino: 0 })).toBe(false);
+    expect(isUnchanged(0, quick)).toBe(true);
+    expect(isUnchanged(0, { ...quick, size: 31 })).toBe(false);
+    expect(isUnchanged(0, { ...quick, mtimeMs: quick.mtimeMs + 0.001 })).toBe(false);
+    expect(isUnchanged(0, { ...quick, ctimeMs: quick.ctimeMs - 0.001 })).toBe(false);
+    expect(isUnchanged(0, { ...quick, ino: 7 })).toBe(false);
+    expect(isUnchanged(4, { size: 0, mtimeMs: 0, ctimeMs: 0, ino: 0 })).toBe(false);
     expect(index.localEquals(0, STAT)).toBe(true);
     expect(index.localEquals(0, { ...STAT, mtimeNs: STAT.mtimeNs + 1n })).toBe(false);
   });
 
-  test("localMatches: holds for what the file system itself says", () => {
+  test("countUnchanged: holds for what the file system itself says", () => {
     const file = join(folder, "real");
     for (const ms of [0, 1, 999.999, 1_795_196_396_118.08, 4_000_000_000_123.25]) {
       fs.writeFileSync(file, "x");
       fs.utimesSync(file, ms / 1000, ms / 1000);
       const { size, mtimeNs, ctimeNs, ino } = fs.lstatSync(file, { bigint: true });
       const stat = { size: Number(size), mtimeNs, ctimeNs, ino };
-      const index = store([{ path: relPath("real"), local: { stat, hash: { md5: MD5 } } }]);
-      expect(index.localMatches(0, fs.lstatSync(file))).toBe(true);
+      const index = store([{ path: relPath("real"), local: { stat, hash: { md5: MD5 } } }], LATER);
+      const look = { prefix: `${folder}/`, lstatSync: (path: string) => fs.lstatSync(path) };
+      expect(index.countUnchanged(0, ["real"], 0, look)).toBe(1);
     }
   });
 
