@@ -148,9 +148,12 @@ function tokenFileOf(world: World, request: InitRequest, place: TokenPlace): str
   }
   if (backend === "local") return undefined;
   const machine = machineFrom(world.env);
-  const named = now && textAt(now, "token_file");
+  // A token of another backend stays what it is.
+  const isMoved = now !== undefined && (textAt(now, "backend") || "googledrive").toLowerCase() !== backend;
+  const named = now && !isMoved ? textAt(now, "token_file") : undefined;
   if (backend === "googledrive") {
-    const credentials = changes["credentials_file"];
+    const kept = isMoved ? textAt(now, "credentials_file") || join(machine.configDir, "credentials.json") : undefined;
+    const credentials = changes["credentials_file"] ?? kept;
     return typeof credentials === "string" ? driveTokenFile(credentials) : undefined;
   }
   if (backend !== "webdav" && backend !== "dropbox" && backend !== "onedrive") return undefined;

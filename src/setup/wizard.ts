@@ -254,7 +254,15 @@ export const QUESTIONS: readonly WizardQuestion[] = [
 export function offered(question: WizardQuestion, draft: Draft, known: Draft, places: WizardPlaces): string {
   const isAnothers = known.webdavUsername !== undefined && known.webdavUsername !== draft.webdavUsername;
   if (question.key === "webdavPassword" && isAnothers) return "";
+  if (question.key === "tokenFile" && signsInElsewhere(draft, known)) return question.offer?.(draft, places) ?? "";
   return known[question.key] || question.offer?.(draft, places) || "";
+}
+
+/** Then a token that is known is for something else, and would be written over. */
+function signsInElsewhere(draft: Draft, known: Draft): boolean {
+  return (["backend", "credentialsFile"] as const).some(
+    (key) => known[key] !== undefined && draft[key] !== undefined && known[key] !== draft[key],
+  );
 }
 
 /** The answer as it is kept, or what is wrong with it. `-` empties what may be empty. */

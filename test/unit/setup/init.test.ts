@@ -11,6 +11,16 @@ import { filesBelow, type SetupLab, setupLab } from "../../support/setup-lab.ts"
 const URL_FLAGS = ["--webdav-url", "https://cloud.example/dav/notes", "--webdav-username", "me"];
 const settings = (lab: SetupLab, file = lab.configFile) => loadConfig(file, machineFrom(lab.env));
 
+describe("init with another backend", () => {
+  test("init: the token of the backend before is not the new one's, whose sign-in would write over it", async () => {
+    const lab = setupLab();
+    const token = join(lab.configDir, "work-token.json");
+    await lab.json(["init", ...URL_FLAGS, "--token-file", token]);
+    await lab.json(["init", "--dropbox-app-key", "k3y", "--backend", "dropbox"]);
+    expect(settings(lab).tokenFile).toBe(join(lab.configDir, "dropbox-notes-token.json"));
+  });
+});
+
 describe("init with a local folder", () => {
   test("init: writes the settings that the Python tool would write, readable by the owner alone, and makes the folder", async () => {
     const lab = setupLab();

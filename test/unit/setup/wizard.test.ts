@@ -105,6 +105,16 @@ describe("the wizard's questions", () => {
     expect([offer("alice"), offer("bob")]).toEqual(["s3cret", ""]);
   });
 
+  test("offered: the token of another backend or account is not offered, it would be written over", () => {
+    const known = { backend: "googledrive", credentialsFile: "/c/a-credentials.json", tokenFile: "/c/a-token.json" };
+    const { draft } = conversation({ driveFolderId: "1Bxi" }, { ...known, credentialsFile: "/c/a-credentials.json" });
+    expect(draft.tokenFile).toBe("/c/a-token.json");
+    const moved = conversation({ backend: "dropbox", dropboxAppKey: "k" }, known);
+    const other = conversation({ driveFolderId: "1Bxi", credentialsFile: "/c/b-credentials.json" }, known);
+    const own = `${ALICE.configDir}/tokenFile`;
+    expect([moved.draft.tokenFile, other.draft.tokenFile]).toEqual([own, own]);
+  });
+
   test("accepted: a pasted Drive address becomes the folder's id", () => {
     const question = QUESTIONS.find(({ key }) => key === "driveFolderId");
     const address = "https://drive.google.com/drive/u/0/folders/1Bxi_M-Vs?usp=sharing";
