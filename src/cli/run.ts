@@ -85,7 +85,7 @@ async function runCommand(command: Command, words: readonly string[], environmen
 
 function finish(name: string, context: CommandContext, answer: CommandResult): void {
   if (context.json) context.out.write(resultEnvelope(name, answer.result, { oneLine: answer.streamed === true }));
-  else for (const line of answer.lines ?? []) context.out.line(line);
+  else if (answer.lines?.length) context.out.write(answer.lines.map((line) => `${line}\n`).join(""));
 }
 
 /** What a command is given; public so that a test can run a command without the shell around it. */

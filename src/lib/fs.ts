@@ -97,6 +97,13 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
   }
 }
 
+/** Makes what was written to an open file survive a power loss, while other work goes on. */
+export function fsyncFile(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.fsync(fd, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
 /** Makes a rename or create in `folder` survive a power loss, where the system and the file system can do that. */
 export function fsyncFolder(folder: string): void {
   if (process.platform === "win32") return;

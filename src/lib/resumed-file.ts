@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import type { Clock } from "./clock.ts";
 import { faultPoint } from "./fault.ts";
-import { writeAll } from "./fs.ts";
+import { fsyncFile, writeAll } from "./fs.ts";
 import { hashBytes, hasher } from "./hash.ts";
 import { claimPart, LARGE_TRANSFER, PART_AGE_MS, PART_NOTES, partTime, releasePart, removePart } from "./part-file.ts";
 
@@ -99,7 +99,7 @@ function openResumed(file: string, what: Resumable): ResumedFile {
       }
     },
     async finish() {
-      await new Promise<void>((resolve, reject) => fs.fsync(fd, (error) => (error ? reject(error) : resolve())));
+      await fsyncFile(fd);
       close();
       fs.rmSync(sums, { force: true });
     },

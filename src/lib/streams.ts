@@ -86,14 +86,20 @@ export async function drain(
   }
 }
 
-/** The same stream; `see` is called with every chunk as it passes, and what it throws fails the stream. */
-export function tapped(stream: ByteStream, see: (chunk: Uint8Array) => void): ByteStream {
+/**
+ * The same stream; `see` is called with every chunk as it passes and `ended` before the stream ends well. What they throw
+ * fails the stream.
+ */
+export function tapped(stream: ByteStream, see: (chunk: Uint8Array) => void, ended?: () => void): ByteStream {
   const reader = stream.getReader();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const step = await reader.read();
-        if (step.done) return controller.close();
+        if (step.done) {
+          ended?.();
+          return controller.close();
+        }
         try {
           see(step.value);
         } catch (error) {

@@ -225,12 +225,12 @@ async function openBlob(backend: Backend, sha256: string, options: SnapshotOptio
 
 /** The same bytes, failing at their end unless the digest of the whole is the name. */
 function proven(path: RelPath, sha256: string, body: ByteStream, digest: Hasher): ByteStream {
-  return tapped(body, (chunk) => digest.update(chunk)).pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      flush() {
-        const found = digest.hex();
-        if (found !== sha256) throw new DamagedBlobError(path, found);
-      },
-    }),
+  return tapped(
+    body,
+    (chunk) => digest.update(chunk),
+    () => {
+      const found = digest.hex();
+      if (found !== sha256) throw new DamagedBlobError(path, found);
+    },
   );
 }

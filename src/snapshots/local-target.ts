@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { BackendError, LocalFileError } from "../backends/errors.ts";
 import { faultPoint } from "../lib/fault.ts";
-import { isPartName, TEMP_PREFIX, tempPathFor, writeAll } from "../lib/fs.ts";
+import { fsyncFile, isPartName, TEMP_PREFIX, tempPathFor, writeAll } from "../lib/fs.ts";
 import { hasher } from "../lib/hash.ts";
 import { foldersOf, joinUnder, type RelPath } from "../lib/path.ts";
 import type { ResumedFile } from "../lib/resumed-file.ts";
@@ -12,7 +12,11 @@ const READ_BYTES = 1024 * 1024;
 
 /** What lies at a path below the folder that is restored to. */
 export type TargetLook =
-  | { readonly kind: "absent" }
+  | {
+      readonly kind: "absent";
+      /** Whether the folder that it would lie in was seen. */
+      readonly hasFolder: boolean;
+    }
   | {
       readonly kind: "file";
       readonly stamp: string;
@@ -28,14 +32,15 @@ export type TargetLook =
  */
 export function lookAtTarget(root: string, path: RelPath): TargetLook {
   if (!path.isWellFormed()) return { kind: "blocked", reason: "its name is not valid Unicode" };
-  for (const folder of foldersOf(path)) {
+  const folders = foldersOf(path);
+  for (const folder of folders) {
     const found = lstat(joinUnder(root, folder));
-    if (found === undefined) return { kind: "absent" };
+    if (found === undefined) return { kind: "absent", hasFolder: false };
     if (found.isSymbolicLink()) return { kind: "blocked", reason: `"${folder}" is a symbolic link` };
     if (!found.isDirectory()) return { kind: "blocked", reason: `"${folder}" is not a folder` };
   }
-  const found = lstat(joinUnder(root, path));
-  if (found === undefined) return { kind: "absent" };
+  const found = exactLstat(joinUnder(root, path));
+  if (found === undefined) return { kind: "absent", hasFolder: folders.length > 0 };
   if (found.isSymbolicLink()) return { kind: "blocked", reason: "a symbolic link is there" };
   if (!found.isFile())
     return { kind: "blocked", reason: found.isDirectory() ? "a folder is there" : "it is no plain file" };
@@ -94,18 +99,18 @@ export async function writeTemp(
   let size = 0;
   faultPoint("restore-temp");
   try {
-    const handle = await openTemp(file, target, options.mode);
+    const fd = asWriteOf(target, () => fs.openSync(file, "wx", options.mode ?? 0o666));
     try {
       const sink = (chunk: Uint8Array): void => {
-        writeChunk(handle.fd, chunk, target);
+        writeChunk(fd, chunk, target);
         size += chunk.length;
         options.onBytes?.(chunk.length);
       };
       await drain(body, sink, options.signal === undefined ? {} : { signal: options.signal });
-      if (options.mode !== undefined) await handle.chmod(options.mode);
-      await handle.sync();
+      if (options.mode !== undefined) fs.fchmodSync(fd, options.mode);
+      await fsyncFile(fd);
     } finally {
-      await handle.close();
+      fs.closeSync(fd);
     }
     return { file, size };
   } catch (error) {
@@ -193,7 +198,7 @@ export function placeNew(temp: string, target: string): void {
       return;
     }
     faultPoint("restore-unlink-temp");
-    fs.rmSync(temp);
+    fs.unlinkSync(temp);
   } catch (error) {
     throw localError("write", target, error);
   }
@@ -214,14 +219,6 @@ export function localError(verb: string, file: string, error: unknown): LocalFil
   const code = codeOf(error);
   const options = { cause: error, ...(code === undefined ? {} : { code }) };
   return new LocalFileError(`cannot ${verb} "${file}": ${reasonOf(code, error)}`, options);
-}
-
-async function openTemp(file: string, target: string, mode: number | undefined): Promise<fs.promises.FileHandle> {
-  try {
-    return await fs.promises.open(file, "wx", mode ?? 0o666);
-  } catch (error) {
-    throw localError("write", target, error);
-  }
 }
 
 function writeChunk(fd: number, chunk: Uint8Array, target: string): void {
@@ -247,9 +244,18 @@ function makeFolder(folder: string): void {
   }
 }
 
-function lstat(file: string): fs.BigIntStats | undefined {
+function lstat(file: string): fs.Stats | undefined {
+  return orAbsent(file, () => fs.lstatSync(file, { throwIfNoEntry: false }));
+}
+
+/** With times in nanoseconds. */
+function exactLstat(file: string): fs.BigIntStats | undefined {
+  return orAbsent(file, () => fs.lstatSync(file, { bigint: true, throwIfNoEntry: false }));
+}
+
+function orAbsent<T>(file: string, look: () => T | undefined): T | undefined {
   try {
-    return fs.lstatSync(file, { bigint: true });
+    return look();
   } catch (error) {
     const code = codeOf(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

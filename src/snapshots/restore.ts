@@ -121,17 +121,20 @@ async function restoreFile(run: Run, item: RestoreItem): Promise<RestoreOutcome>
   const { path } = item;
   const target = joinUnder(run.plan.target, path);
   const before = expectUnchanged(run.plan.target, item);
-  for (const folder of makeFolders(run.plan.target, path)) run.touched.add(folder);
+  const needsFolder = before.kind === "absent" && !before.hasFolder;
+  if (needsFolder) for (const folder of makeFolders(run.plan.target, path)) run.touched.add(folder);
   const temp = await fetchTemp(run, item, before.kind === "file" ? before.mode : undefined);
+  let isPlaced = false;
   try {
     const now = expectUnchanged(run.plan.target, item);
     if (now.kind === "absent") placeNew(temp.file, target);
     else if (item.sha256 === null && (await isSameContent(temp, target, now.size))) return { path, status: "same" };
     else await replace(run, item, temp, now.identity);
+    isPlaced = true;
     run.touched.add(dirname(target));
     return { path, status: "restored", bytes: temp.size };
   } finally {
-    fs.rmSync(temp.file, { force: true });
+    if (!isPlaced) fs.rmSync(temp.file, { force: true });
   }
 }
 

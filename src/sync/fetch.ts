@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { BackendError, LocalFileError, NotFoundError, StaleError } from "../backends/errors.ts";
 import type { RemoteFile } from "../backends/types.ts";
 import { faultPoint } from "../lib/fault.ts";
-import { tempPathFor, writeAll } from "../lib/fs.ts";
+import { fsyncFile, tempPathFor, writeAll } from "../lib/fs.ts";
 import { hasher } from "../lib/hash.ts";
 import type { RelPath } from "../lib/path.ts";
 import { drain } from "../lib/streams.ts";
@@ -122,7 +122,7 @@ function plainTemp(target: string): Destination {
     from: 0,
     write: (chunk) => writeAll(fd, chunk),
     async finish() {
-      await fsync(fd);
+      await fsyncFile(fd);
       fs.closeSync(fd);
     },
     giveUp() {
@@ -191,10 +191,4 @@ function transient(path: RelPath, reason: string, cause?: unknown): BackendError
 
 function damaged(path: RelPath, reason: string): BackendError {
   return new DamagedBodyError(`could not read the remote "${path}": ${reason}`, { class: "TRANSIENT" });
-}
-
-function fsync(fd: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    fs.fsync(fd, (error) => (error ? reject(error) : resolve()));
-  });
 }

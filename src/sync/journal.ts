@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { Rev } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
-import { fsyncFolder, writeAll } from "../lib/fs.ts";
+import { fsyncFile, fsyncFolder, writeAll } from "../lib/fs.ts";
 import { hashBytes } from "../lib/hash.ts";
 import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import { parseRelPath, type RelPath } from "../lib/path.ts";
@@ -73,7 +73,7 @@ export function openJournal(file: string, options: { readonly clock: Clock }): J
     lastSync = clock.now();
     const before = syncing ?? Promise.resolve();
     syncing = before
-      .then(() => fsync(fd))
+      .then(() => fsyncFile(fd))
       .catch((error: unknown) => {
         failure ??= error;
       });
@@ -151,12 +151,6 @@ function openForAppend(file: string): number {
   } catch (error) {
     throw asLocalError(error, `could not open "${file}"`);
   }
-}
-
-function fsync(fd: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    fs.fsync(fd, (error) => (error ? reject(error) : resolve()));
-  });
 }
 
 interface PlacedLine {

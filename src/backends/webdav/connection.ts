@@ -80,7 +80,8 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
   const broken = (error: unknown, request: DavRequest) => fromThrown(error, attempted(request));
 
   async function exchange(request: DavRequest, url: string, through: WebDAVClient): Promise<HttpResponse> {
-    const response = await viaPackage(through, http, request, url).catch((error: unknown) => {
+    const carry = signer.scheme() === "digest" ? viaPackage : direct;
+    const response = await carry(through, http, request, url).catch((error: unknown) => {
       throw request.signal?.aborted ? request.signal.reason : broken(error, request);
     });
     server = response.headers.get("server") ?? server;
@@ -265,10 +266,7 @@ async function viaPackage(
   patchPackage();
   const carried = new Carried((target, headers) => overHttp(http, request, target, headers));
   try {
-    const headers = {
-      ...(request.body === undefined ? {} : { "Content-Type": contentType(request) }),
-      ...request.headers,
-    };
+    const headers = headersOf(request);
     const response: unknown = await client.customRequest("/", { url, method: request.method, headers, data: carried });
     return response as HttpResponse;
   } catch (error) {
@@ -277,6 +275,18 @@ async function viaPackage(
     if (response !== undefined) return response as HttpResponse;
     throw error;
   }
+}
+
+/** With the package's headers alone, for what needs no answer to be signed: its way costs as much as the request. */
+function direct(client: WebDAVClient, http: HttpClient, request: DavRequest, url: string): Promise<HttpResponse> {
+  return overHttp(http, request, url, { ...client.getHeaders(), ...headersOf(request) });
+}
+
+function headersOf(request: DavRequest): Record<string, string> {
+  return {
+    ...(request.body === undefined ? {} : { "Content-Type": contentType(request) }),
+    ...request.headers,
+  };
 }
 
 function contentType(request: DavRequest): string {
