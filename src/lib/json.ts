@@ -24,8 +24,8 @@ export function dumpPython(value: PythonJson, options: DumpOptions = {}): string
 
 /** One JSON string, every character outside printable ASCII escaped as `\uXXXX` in lower-case hex. */
 export function quoteAscii(text: string): string {
-  const quoted = JSON.stringify(text);
-  return isPrintableAscii(quoted) ? quoted : quoted.replace(/[\u007f-\uffff]/g, escapeUnit);
+  if (PLAIN.test(text)) return `"${text}"`;
+  return JSON.stringify(text).replace(/[\u007f-\uffff]/g, escapeUnit);
 }
 
 function dump(value: PythonJson, indent: number | undefined, margin: string): string {
@@ -65,10 +65,8 @@ function deeper(margin: string, indent: number | undefined): string {
   return indent === undefined ? margin : margin + " ".repeat(indent);
 }
 
-function isPrintableAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7e) return false;
-  return true;
-}
+/** Printable ASCII without what JSON escapes. */
+const PLAIN = /^[ !#-[\]-~]*$/;
 
 function escapeUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;

@@ -2,8 +2,11 @@ interface Collecting {
   readonly Bun?: { readonly gc?: (force: boolean) => void };
 }
 
-/** From so many items on a step leaves behind enough garbage to be worth a collection. */
+/** A step that makes little garbage for each item has made enough for a collection after so many. */
 export const MANY_ITEMS = 10_000;
+
+/** What fewer items leave behind is some tens of megabytes at most: to collect it takes longer than the step itself. */
+const WORTH_COLLECTING = 25_000;
 
 /** After so many items of a step that makes some kilobytes of garbage for each, a collection keeps the pile small. */
 export const ITEMS_PER_COLLECTION = 4_000;
@@ -14,5 +17,5 @@ export const ITEMS_PER_COLLECTION = 4_000;
  * large steps only. Does nothing where the runtime offers no such call.
  */
 export function releaseMemory(items: number): void {
-  if (items >= MANY_ITEMS) (globalThis as Collecting).Bun?.gc?.(true);
+  if (items >= WORTH_COLLECTING) (globalThis as Collecting).Bun?.gc?.(true);
 }

@@ -32,7 +32,7 @@ async function eventsOf(parts: Parts, result: RunResult): Promise<readonly Annou
   if (lists.length === 0) return [];
   const { config, clock } = parts.deps;
   let totalFiles = 0;
-  for (const _ of await parts.sync.agreed()) totalFiles++;
+  for (const _ of await parts.sync.agreedContents()) totalFiles++;
   // A run that only fetched makes none.
   const wanted = result.uploaded.length + result.deletedRemote.length > 0;
   const facts = {

@@ -42,7 +42,7 @@ export async function takeSnapshot(parts: Parts, request: SnapshotRequest): Prom
   const facts = { dryRun, format: parts.deps.config.snapshotFormat, tag, message };
   if (dryRun) {
     const notices = await survey(parts, { cache: false });
-    const totalFiles = [...(await parts.sync.agreed())].length;
+    const totalFiles = [...(await parts.sync.agreedContents())].length;
     return { ...facts, timestamp: null, totalFiles, notices };
   }
   return withProjectLock(parts, "snapshot", async () => {
@@ -80,7 +80,7 @@ async function survey(parts: Parts, { cache }: { readonly cache: boolean }): Pro
   const snapshots = await parts.snapshots();
   if (cache && look.blobsMissing) snapshots.distrust("blobs");
   if (cache && look.snapshotsMissing) snapshots.distrust("full snapshots");
-  const [isAgreed] = await parts.sync.agreed();
+  const [isAgreed] = await parts.sync.agreedContents();
   if (isAgreed === undefined) {
     throw new RefusedError(
       "nothing-agreed",

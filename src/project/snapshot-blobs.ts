@@ -3,7 +3,7 @@ import { forEachLimit } from "../lib/limits.ts";
 import { releaseMemory } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { SnapshotFacts } from "../snapshots/model.ts";
-import type { BaseEntry } from "../sync/model.ts";
+import type { AgreedContent } from "../sync/model.ts";
 import { withAgreedBody } from "./agreed-body.ts";
 import type { RunResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
@@ -71,8 +71,8 @@ interface AgreedDigests {
 /** Every agreed file with its SHA-256; those that only the Python tool has synced are read once and remembered. */
 async function agreedDigests(parts: Parts): Promise<AgreedDigests> {
   const files = new Map<RelPath, string>();
-  const unknown: BaseEntry[] = [];
-  for (const entry of await parts.sync.agreed()) {
+  const unknown: AgreedContent[] = [];
+  for (const entry of await parts.sync.agreedContents()) {
     if (entry.sha256 === undefined) unknown.push(entry);
     else files.set(entry.path, entry.sha256);
   }
@@ -94,7 +94,7 @@ async function agreedDigests(parts: Parts): Promise<AgreedDigests> {
 }
 
 /** From the local file when it still is what was agreed, else from the remote; undefined when neither has it. */
-async function digestOf(parts: Parts, entry: BaseEntry): Promise<string | undefined> {
+async function digestOf(parts: Parts, entry: AgreedContent): Promise<string | undefined> {
   const { tools } = parts.sync;
   const local = await tools.hashLocal(entry.path).catch(() => undefined);
   if (local?.hash.md5 === entry.md5) return local.hash.sha256;

@@ -107,7 +107,7 @@ function isHealed({ status }: Repair): boolean {
 /** Digests that our records name. */
 async function agreedContents(parts: Parts): Promise<{ has(sha256: string): boolean }> {
   const contents = hashSet();
-  for (const { sha256 } of await parts.sync.agreed()) if (sha256 !== undefined) contents.add(sha256);
+  for (const { sha256 } of await parts.sync.agreedContents()) if (sha256 !== undefined) contents.add(sha256);
   return contents;
 }
 

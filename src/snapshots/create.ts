@@ -91,13 +91,15 @@ export async function unstoredBlobs(
   options: SnapshotOptions = {},
 ): Promise<readonly string[]> {
   const asked = [...new Set(sha256s)];
-  const isUnknown = (sha256: string): boolean => !room.blobs.isStored(sha256);
+  const unknown = (): string[] => asked.filter((sha256) => !room.blobs.isStored(sha256));
   if (asked.length > 0) await lookAgain(room, options);
-  if (asked.filter(isUnknown).length >= MANY) {
-    await learnFromNewest(room, options);
-    if (asked.filter(isUnknown).length >= MANY) await room.blobs.warmFolders(options);
-  }
-  return asked.filter(isUnknown);
+  const before = unknown();
+  if (before.length < MANY) return before;
+  await learnFromNewest(room, options);
+  const left = unknown();
+  if (left.length < MANY) return left;
+  await room.blobs.warmFolders(options);
+  return unknown();
 }
 
 /** One stored content. */

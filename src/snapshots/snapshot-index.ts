@@ -96,7 +96,10 @@ export function openSnapshotIndex(file: string): SnapshotIndex {
     log: () => whole().log,
     digestsOf(names) {
       const { log, blobs } = whole();
-      return digestsOfRecords(log, new Set([...names].flatMap((name) => blobs.get(name)?.at ?? [])));
+      const wanted = new Set([...names].flatMap((name) => blobs.get(name)?.at ?? []));
+      const [first] = wanted;
+      if (wanted.size === 1 && first !== undefined) return new Set(entriesAt(log, first).values());
+      return digestsOfRecords(log, wanted);
     },
     putState(state, entries) {
       if (isStaleView(file, load())) loaded = undefined;

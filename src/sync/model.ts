@@ -36,6 +36,9 @@ export interface BaseEntry {
   readonly syncedAt: string;
 }
 
+/** The content of an agreed version. */
+export type AgreedContent = Pick<BaseEntry, "path" | "md5" | "sha256">;
+
 export type LocalState =
   | { readonly kind: "absent" }
   | { readonly kind: "file"; readonly changed: boolean; readonly stat: FileStat; readonly hash?: ContentHash }

@@ -17,7 +17,17 @@ import { viewJournal } from "./journal-view.ts";
 import { type Learned, type Look, type LookTools, lookAtViews, type Views } from "./look.ts";
 import { setCorruptAside } from "./manifest-file.ts";
 import { beginClosing, clearMarker, type Due, dueOf, readMarker, writeMarker } from "./marker.ts";
-import type { BaseEntry, ContentHash, GuardName, Outcome, Plan, PlanRequest, Refusal, SyncEvent } from "./model.ts";
+import type {
+  AgreedContent,
+  BaseEntry,
+  ContentHash,
+  GuardName,
+  Outcome,
+  Plan,
+  PlanRequest,
+  Refusal,
+  SyncEvent,
+} from "./model.ts";
 import { plan } from "./plan.ts";
 import { type RecordOptions, recordRun, rememberLook } from "./record.ts";
 import { compileScope, type Scope } from "./scope.ts";
@@ -80,6 +90,8 @@ export interface SyncService {
   end(): void;
   /** Every file that both sides agree on, from the records as they are now, sorted by path. */
   agreed(): Promise<Iterable<BaseEntry>>;
+  /** The contents alone of the same files. */
+  agreedContents(): Promise<Iterable<AgreedContent>>;
   /** The same with what is known of the local files. */
   agreedIndex(options?: Pick<LookOptions, "cache">): Promise<StateIndex>;
   /** Adds the SHA-256 of agreed contents that were known by their MD5 alone. */
@@ -192,6 +204,9 @@ export function openSync(deps: SyncDeps): SyncService {
     },
     async agreed() {
       return agreedFiles((await load(true)).index);
+    },
+    async agreedContents() {
+      return contentsOf((await load(true)).index);
     },
     agreedIndex: async (options) => (await load(options?.cache ?? true)).index,
     async learnDigests(digests) {
@@ -318,6 +333,12 @@ const MOST_ROUNDS = 3;
 function guardFacts({ facts, selection }: Look): Look["facts"] {
   if (selection?.exact === undefined) return facts;
   return { ...facts, localFiles: Number.POSITIVE_INFINITY, remoteFiles: Number.POSITIVE_INFINITY };
+}
+
+function* contentsOf(index: Base["index"]): Iterable<AgreedContent> {
+  for (let row = 0; row < index.length; row++) {
+    if (index.hasBase(row)) yield { path: index.pathAt(row), ...index.baseHashAt(row) };
+  }
 }
 
 function* agreedFiles(index: Base["index"]): Iterable<BaseEntry> {

@@ -29,7 +29,7 @@ export interface LocalRecord {
   readonly hash: LocalHash;
 }
 
-/** The digests of a local file; the SHA-256 is unknown where only the shared hash cache had it. */
+/** The digests of a content; the SHA-256 is unknown where only a file shared with the Python tool had it. */
 export type LocalHash = Pick<ContentHash, "md5"> & Partial<Pick<ContentHash, "sha256">>;
 
 export interface IndexHeader {
@@ -54,6 +54,8 @@ export interface StateIndex extends IndexHeader {
   find(path: string): number;
   rowAt(row: number): IndexRow;
   baseAt(row: number): BaseEntry | undefined;
+  /** The agreed digests of a row that has a base entry. */
+  baseHashAt(row: number): LocalHash;
   hasBase(row: number): boolean;
   hasLocal(row: number): boolean;
   /** The recorded stat of a row that has a local part. */
@@ -173,6 +175,7 @@ function openIndex(layout: Layout, trailer: IndexTrailer): StateIndex {
     hasBase,
     hasLocal,
     baseAt,
+    baseHashAt: hashes.base,
     rowAt: (row) => {
       const base = baseAt(row);
       const local = hasLocal(row) ? { stat: stats.statAt(row), hash: hashes.local(row) } : undefined;

@@ -189,6 +189,7 @@ function onlyRows(index: StateIndex, paths: readonly RelPath[]): StateIndex {
     find: (path) => rows.indexOf(index.find(path)),
     rowAt: (at) => index.rowAt(real(at)),
     baseAt: (at) => index.baseAt(real(at)),
+    baseHashAt: (at) => index.baseHashAt(real(at)),
     hasBase: (at) => index.hasBase(real(at)),
     hasLocal: (at) => index.hasLocal(real(at)),
     statAt: (at) => index.statAt(real(at)),
