@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
-import { crc32 } from "node:zlib";
 import type { RemoteFile, Rev } from "../backends/types.ts";
 import { pythonIso } from "../lib/clock.ts";
+import { crc32 } from "../lib/crc32.ts";
 import type { RelPath } from "../lib/path.ts";
 import { isSystemError } from "../lib/system-error.ts";
 import {

@@ -1,4 +1,4 @@
-import { crc32 } from "node:zlib";
+import { crc32 } from "../lib/crc32.ts";
 import { writeAtomic } from "../lib/fs.ts";
 import type { RelPath } from "../lib/path.ts";
 import {
