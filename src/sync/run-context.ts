@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import type { Backend, RemoteFile, Source } from "../backends/types.ts";
 import { type Clock, pythonIso } from "../lib/clock.ts";
+import { fsyncFile } from "../lib/fs.ts";
 import type { HashKind } from "../lib/hash.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { ResumedFiles } from "../lib/resumed-file.ts";
@@ -125,11 +126,11 @@ export function folderSyncer(): (folder: string) => Promise<void> {
 async function fsyncPath(folder: string): Promise<void> {
   if (process.platform === "win32") return;
   try {
-    const handle = await fs.promises.open(folder, "r");
+    const fd = fs.openSync(folder, "r");
     try {
-      await handle.sync();
+      await fsyncFile(fd);
     } finally {
-      await handle.close();
+      fs.closeSync(fd);
     }
   } catch (error) {
     throw asLocalError(error, `could not make the folder "${folder}" durable`);
