@@ -17,5 +17,14 @@ export const ITEMS_PER_COLLECTION = 4_000;
  * large steps only. Does nothing where the runtime offers no such call.
  */
 export function releaseMemory(items: number): void {
-  if (items >= WORTH_COLLECTING) (globalThis as Collecting).Bun?.gc?.(true);
+  if (items >= WORTH_COLLECTING) collect();
+}
+
+/** The same in the middle of a large step, of which so many items are done. */
+export function releaseDuring(items: number): void {
+  if (items >= MANY_ITEMS) collect();
+}
+
+function collect(): void {
+  (globalThis as Collecting).Bun?.gc?.(true);
 }

@@ -1,7 +1,7 @@
 import { BackendError, LocalFileError } from "../backends/errors.ts";
 import type { Backend } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
-import { ITEMS_PER_COLLECTION, releaseMemory } from "../lib/memory.ts";
+import { ITEMS_PER_COLLECTION, releaseDuring } from "../lib/memory.ts";
 import { parentOf, type RelPath } from "../lib/path.ts";
 import type { ResumedFiles } from "../lib/resumed-file.ts";
 import { learnRevs } from "./closing.ts";
@@ -183,7 +183,7 @@ async function runLane({ places, workers, whenRoom }: Lane, queue: Queue, run: R
       queue[place] = undefined;
       if (run.stopped === undefined) await whenRoom(sizeOf(action), () => runItem(action, at, run));
       else fail(action, place, run.stopped, run);
-      if (++run.settled % ITEMS_PER_COLLECTION === 0) releaseMemory(queue.length);
+      if (++run.settled % ITEMS_PER_COLLECTION === 0) releaseDuring(queue.length);
     }
   };
   const count = Math.max(1, Math.min(workers, places.length));

@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { ITEMS_PER_COLLECTION, releaseMemory } from "../lib/memory.ts";
+import { ITEMS_PER_COLLECTION, releaseDuring } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import { type Confirmed, decodeLine, type LocalFact, placedLines } from "./journal.ts";
 import { asLocalError } from "./local-file.ts";
@@ -15,7 +15,7 @@ export function viewJournal(file: string): Confirmed {
   const places = new Map<RelPath, number>();
   let lines = 0;
   for (const { line, at } of placedLines(file)) {
-    if (++lines % ITEMS_PER_COLLECTION === 0) releaseMemory(lines);
+    if (++lines % ITEMS_PER_COLLECTION === 0) releaseDuring(lines);
     const record = decodeLine(line);
     if (record === undefined || record.kind === "sent") continue;
     const path = record.kind === "set" ? record.base.path : record.path;

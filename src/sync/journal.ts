@@ -5,7 +5,7 @@ import type { Clock } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { fsyncFile, fsyncFolder, writeAll } from "../lib/fs.ts";
 import { hashBytes } from "../lib/hash.ts";
-import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
+import { MANY_ITEMS, releaseDuring } from "../lib/memory.ts";
 import { parseRelPath, type RelPath } from "../lib/path.ts";
 import { asLocalError, errorCode } from "./local-file.ts";
 import type { BaseEntry, ContentHash, FileStat } from "./model.ts";
@@ -116,7 +116,7 @@ export function replayJournal(file: string): Replayed {
   let damaged = 0;
   let lines = 0;
   for (const { line } of placedLines(file)) {
-    if (++lines % MANY_ITEMS === 0) releaseMemory(lines);
+    if (++lines % MANY_ITEMS === 0) releaseDuring(lines);
     const record = decodeLine(line);
     if (record === undefined) damaged++;
     else if (record.kind === "sent") sent.set(record.sent.path, record.sent);

@@ -1,6 +1,6 @@
 import type { RemoteFile } from "../backends/types.ts";
 import { intColumn } from "../lib/columns.ts";
-import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
+import { MANY_ITEMS, releaseDuring } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { Base } from "./base.ts";
 import { movedOn } from "./contents.ts";
@@ -236,7 +236,7 @@ async function settleRows(rows: Rows, learned: Learned, tools: LookTools): Promi
       const settled = await settleRow(row, row.base, { learned, tools });
       if (settled !== row) rows.set(at, settled);
     }
-    if (at % MANY_ITEMS === MANY_ITEMS - 1) releaseMemory(at);
+    if (at % MANY_ITEMS === MANY_ITEMS - 1) releaseDuring(at);
   }
 }
 

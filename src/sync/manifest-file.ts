@@ -4,7 +4,7 @@ import { LocalFileError } from "../backends/errors.ts";
 import type { BackendKind } from "../backends/types.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { fsyncFolder, tempPathFor, writeAll } from "../lib/fs.ts";
-import { ITEMS_PER_COLLECTION, releaseMemory } from "../lib/memory.ts";
+import { ITEMS_PER_COLLECTION, releaseDuring } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import { systemState } from "../lib/system-error.ts";
 import {
@@ -206,7 +206,7 @@ function streamOld(
       }
       if (kept.value !== member.rawValue) written = true;
       out.member(kept.key, kept.value);
-      if (++entries % ITEMS_PER_COLLECTION === 0) releaseMemory(entries);
+      if (++entries % ITEMS_PER_COLLECTION === 0) releaseDuring(entries);
     }
     const added = append(out, changes, done, options);
     out.end();
@@ -250,7 +250,7 @@ function append(
   for (const [path, base] of changes) {
     if (base === undefined || done.has(path)) continue;
     out.member(formatManifestKey(path), formatManifestEntry(manifestFromBase(base, options.backend, undefined)));
-    if (++added % ITEMS_PER_COLLECTION === 0) releaseMemory(changes.size);
+    if (++added % ITEMS_PER_COLLECTION === 0) releaseDuring(changes.size);
   }
   return added;
 }

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { LocalFileError } from "../backends/errors.ts";
 import type { BackendKind } from "../backends/types.ts";
-import { ITEMS_PER_COLLECTION, releaseMemory } from "../lib/memory.ts";
+import { ITEMS_PER_COLLECTION, releaseDuring, releaseMemory } from "../lib/memory.ts";
 import { comparePaths, type RelPath } from "../lib/path.ts";
 import { isSystemError } from "../lib/system-error.ts";
 import { type Base, journalMark, manifestStat, sameManifest } from "./base.ts";
@@ -108,7 +108,7 @@ function* mergedRows({ base, confirmed, local, learned }: RecordOptions): Iterab
     const old = known !== undefined && (!isFresh || path === known) ? settledRow(index, at++) : undefined;
     if (isFresh) next++;
     const row = isFresh ? rowOf(path, old) : old;
-    if (++made % ITEMS_PER_COLLECTION === 0) releaseMemory(index.length + fresh.length);
+    if (++made % ITEMS_PER_COLLECTION === 0) releaseDuring(index.length + fresh.length);
     if (row?.base || row?.local) yield row;
   }
 }

@@ -338,6 +338,7 @@ function guardFacts({ facts, selection }: Look): Look["facts"] {
 function* contentsOf(index: Base["index"]): Iterable<AgreedContent> {
   for (let row = 0; row < index.length; row++) {
     if (index.hasBase(row)) yield { path: index.pathAt(row), ...index.baseHashAt(row) };
+    if (row % ITEMS_PER_COLLECTION === 0) releaseMemory(index.length);
   }
 }
 

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { BLOBS_FOLDER, MOVED_PATH, SNAPSHOTS_FOLDER } from "../backends/layout.ts";
 import type { Backend, Listing, RemoteFile } from "../backends/types.ts";
-import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
+import { MANY_ITEMS, releaseDuring, releaseMemory } from "../lib/memory.ts";
 import { comparePaths, foldersOf, joinUnder, type RelPath } from "../lib/path.ts";
 import type { Base } from "./base.ts";
 import { sortedFiles } from "./join.ts";
@@ -63,7 +63,7 @@ async function listWithEvents(options: WholeViewsOptions, sieve: Sieve): Promise
     // Each file leaves some kilobytes behind.
     if (files - released >= MANY_ITEMS) {
       released = files;
-      releaseMemory(files);
+      releaseDuring(files);
     }
     onEvent({ kind: "list", files, done: false });
   };
