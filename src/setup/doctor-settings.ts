@@ -39,7 +39,8 @@ export async function checkConfigFound(
   const { problems } = knownProjects(places);
   if (found.kind === "found") {
     report.ok(name, `${found.file}, for ${found.path}`);
-    for (const { message } of problems) report.warn("another settings file", message, "Correct it, or remove it.");
+    const others = problems.filter(({ file }) => file !== found.file);
+    for (const { message } of others) report.warn("another settings file", message, "Correct it, or remove it.");
     return found.file;
   }
   if (found.kind === "ambiguous") {

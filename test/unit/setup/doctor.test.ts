@@ -136,6 +136,16 @@ describe("doctor on a local mirror", () => {
     expect(found.of("another settings file").detail).toContain("other.yaml");
   });
 
+  test("doctor: settings that can no longer be read are those of the project, not another file", async () => {
+    const lab = await localLab();
+    await doctor(lab);
+    writeFileSync(lab.configFile, "a: [");
+    const found = await doctor(lab);
+    expect(found.code).toBe(1);
+    expect(found.of("settings").detail).toContain(lab.configFile);
+    expect(found.checks.map(({ name }) => name)).not.toContain("another settings file");
+  });
+
   test("doctor: pattern traps are warnings, a malformed pattern fails", async () => {
     const lab = await localLab();
     await lab.run(["init", "--patterns", "docs/**"]);
