@@ -1,13 +1,16 @@
 import { RESERVED_FOLDERS } from "../../backends/layout.ts";
 import type { RelPath } from "../../lib/path.ts";
 import { describeItemError } from "../../sync/item-error.ts";
+import type { BaseEntry } from "../../sync/model.ts";
+import type { StateIndex } from "../../sync/state-index.ts";
 import { withProjectLock } from "../lock.ts";
 import type { MirrorRunResult } from "../model.ts";
 import type { Parts } from "../parts.ts";
 import { chooseMirrors } from "../place.ts";
+import { isVersion } from "./examine.ts";
 import { type FanOut, fanOut, type OpenMirror } from "./fan-out.ts";
 import { allOutcomes, announcementsOf, itemOf } from "./outcome.ts";
-import { chooseWork, mirrorGap } from "./plan.ts";
+import { chooseWork, mirrorGap, sameContent } from "./plan.ts";
 import { openMirrors } from "./run.ts";
 import { mirrorsSnapshots } from "./snapshots.ts";
 import { merged } from "./state.ts";
@@ -42,8 +45,8 @@ async function runMirrors(
   if (request.dryRun) {
     const open = opened();
     // What is found missing is noted in memory only: nothing is saved.
-    if (seed) await listed(open, parts.deps.signal);
     const agreed = await parts.sync.agreedIndex({ cache: false });
+    if (seed) await listed(open, agreed, parts.deps.signal);
     const planned = open.map(({ mirror, state }) => {
       const { uploads, deletes } = chooseWork(mirrorGap(agreed, state), choice);
       const upload = uploads.map(({ agreed: { path } }) => ({ path, action: "upload" as const }));
@@ -58,7 +61,8 @@ async function runMirrors(
   return withProjectLock(parts, command, async () => {
     const open = opened();
     const notices = seed ? await queueNewest(parts, open) : [];
-    const likelyThere = seed ? await listed(open, parts.deps.signal) : new Set<RelPath>();
+    const agreed = await parts.sync.agreedIndex();
+    const likelyThere = seed ? await listed(open, agreed, parts.deps.signal) : new Set<RelPath>();
     const work: FanOut = {
       ...choice,
       likelyThere,
@@ -91,20 +95,36 @@ async function queueNewest(parts: Parts, open: readonly OpenMirror[]): Promise<r
 
 /**
  * What stands on the mirrors already, so that it is looked at before anything is sent. What was sent and is not there any
- * more is sent again. A mirror that cannot be listed shows its trouble later.
+ * more, or is another version there, counts as never sent. A mirror that cannot be listed shows its trouble later.
  */
-async function listed(open: readonly OpenMirror[], signal: AbortSignal): Promise<ReadonlySet<RelPath>> {
+async function listed(
+  open: readonly OpenMirror[],
+  agreed: StateIndex,
+  signal: AbortSignal,
+): Promise<ReadonlySet<RelPath>> {
   const paths = new Set<RelPath>();
   for (const { mirror, state } of open) {
     try {
-      const { files, exists } = await (await mirror.backend()).list("", { skip: RESERVED_FOLDERS, signal });
-      const there = new Set(files.map(({ path }) => path));
-      for (const path of there) paths.add(path);
+      const backend = await mirror.backend();
+      const { files, exists } = await backend.list("", { skip: RESERVED_FOLDERS, signal });
+      const there = new Map(files.map((file) => [file.path, file]));
+      for (const path of there.keys()) paths.add(path);
       if (!exists) continue;
-      for (const { path } of [...merged(state.index, state.overlay)]) if (!there.has(path)) state.note(path, undefined);
+      for (const { path, base } of [...merged(state.index, state.overlay)]) {
+        const file = there.get(path);
+        if (file === undefined || (!isVersion(backend, file, base) && isAgreed(agreed, base)))
+          state.note(path, undefined);
+      }
     } catch {
       signal.throwIfAborted();
     }
   }
   return paths;
+}
+
+/** Otherwise the file is looked at anyway, and the record tells which of its versions is ours. */
+function isAgreed(agreed: StateIndex, record: BaseEntry): boolean {
+  const row = agreed.find(record.path);
+  const base = row < 0 ? undefined : agreed.baseAt(row);
+  return base !== undefined && sameContent(base, record);
 }

@@ -58,7 +58,7 @@ async function judge(
 }
 
 /** Whether the version surely is the recorded one. */
-function isVersion(backend: Backend, file: RemoteFile, record: BaseEntry): boolean {
+export function isVersion(backend: Backend, file: RemoteFile, record: BaseEntry): boolean {
   if (record.racy || file.racy) return false;
   if (record.rev !== undefined) return record.rev === file.rev;
   return record.nativeHash !== "" && backend.canonicalHash(record.nativeHash) === file.nativeHash;

@@ -94,6 +94,20 @@ test("seed-mirror: what was sent and has gone from the mirror is sent again", as
   expect(lab.text("b.md")).toBe("two");
 });
 
+test("seed-mirror: a file that somebody has changed on the mirror is told, and replaced with --overwrite", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  lab.write("b.md", "two");
+  await lab.push();
+  lab.mirror.store.put(relPath("b.md"), "foreign");
+  const told = outcome(await lab.project().seedMirror(ALL));
+  expect(told.failed).toMatchObject([{ path: "b.md", error: { class: "STALE" } }]);
+  expect([told.uploaded, lab.text("b.md")]).toEqual([[], "foreign"]);
+  const replaced = outcome(await lab.project().seedMirror({ ...ALL, overwrite: true }));
+  expect([replaced.uploaded, replaced.failed, lab.text("b.md")]).toEqual([["b.md"], [], "two"]);
+  expect(lab.trashed().map(({ text }) => text)).toEqual(["foreign"]);
+});
+
 test("status --by-backend: a mirror whose folder is gone has lost nothing, it cannot be looked at", async () => {
   const lab = mirrorLab();
   lab.write("a.md", "one");
