@@ -49,8 +49,12 @@ test("budget: k small files with their snapshot, nothing changed, one changed, k
   expect((await lab.run(["push", "--allow", "mass-delete"])).code).toBe(0);
   const trashed = fake.calls.get("files.update") ?? 0;
   expect(trashed).toBe(K);
-  // One batch for each hundred, the log's own rewrite besides.
-  expect(fake.count("batch")).toBeLessThanOrEqual(Math.ceil(K / 100) + 2);
+  const heldBySnapshot = ["batch"];
+  const deletes = Array.from({ length: K / 100 }, () => "batch");
+  expect(["changes.list", ...deletes]).toHaveLength(K / 100 + 1);
+  const newSnapshot = ["upload.create", "batch"];
+  const log = ["files.media", "upload.update"];
+  expect(fake.history).toEqual(["changes.list", ...heldBySnapshot, ...deletes, ...newSnapshot, ...log]);
 });
 
 /** Another text whose blob lies in a folder that is there, as nearly all are among 10,000 files. */

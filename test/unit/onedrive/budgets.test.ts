@@ -39,13 +39,18 @@ test("requests: a pull of k files takes at most 2k + 6", async () => {
   expect(await other.requests("pull")).toBeLessThanOrEqual(2 * K + 6);
 });
 
-test("requests: k deletes take at most k/20 + 1 besides the snapshot's and the look that proves each", async () => {
+test("requests: k deletes take k/20 + 1, besides those of the snapshot and the log", async () => {
   await nextSecond();
   for (let i = 0; i < K; i++) if (i % 5 > 0) rmSync(join(lab.project, `docs/${i % 5}/${i}.md`));
   await lab.requests("push", "--allow", "mass-delete");
   const deleted = (K / 5) * 4;
   expect(fake.calls.get("delete")).toBe(deleted);
-  expect(fake.count("batch") + fake.count("delete")).toBeLessThanOrEqual(Math.ceil(deleted / 20) + 1);
+  const deletes = Array.from({ length: Math.ceil(deleted / 20) }, () => "batch");
+  expect(["delta", ...deletes]).toHaveLength(Math.ceil(deleted / 20) + 1);
+  const heldBySnapshot = ["item"];
+  const newSnapshot = ["content", "item"];
+  const log = ["item", "download", "content"];
+  expect(fake.history).toEqual(["delta", ...heldBySnapshot, ...deletes, ...newSnapshot, ...log]);
 });
 
 test("requests: one changed file among 10,000 takes at most 8", async () => {
