@@ -45,6 +45,8 @@ export interface FakeHttp {
   reset(): void;
   /** Queues a fault for the next requests of an endpoint; `*` is any. */
   fault(endpoint: string, fault: Fault): void;
+  /** Drops what is queued. */
+  endFaults(): void;
   /** Queued faults that no request has met. */
   unmet(): readonly string[];
   stop(): Promise<void>;
@@ -118,6 +120,7 @@ export async function startFakeHttp(options: FakeHttpOptions): Promise<FakeHttp>
       history.length = 0;
     },
     fault: (endpoint, fault) => void faults.push({ ...fault, endpoint, left: fault.times ?? 1 }),
+    endFaults: () => void faults.splice(0),
     unmet: () => faults.filter(({ left }) => left > 0).map(({ endpoint }) => endpoint),
     stop: () =>
       new Promise((resolve) => {
