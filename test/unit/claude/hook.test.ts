@@ -108,7 +108,8 @@ describe("addHook", () => {
     expect(() => addHook(text, COMMAND)).toThrow(/should be|no JSON/);
   });
 
-  test("addHook and dropHook: any settings mean the same afterwards", () => {
+  /** What holds for any settings: both edits change the meaning by our entry alone. */
+  function holds(drop: typeof dropHook): void {
     const hooks = fc.record(
       { Stop: fc.jsonValue(), PreToolUse: fc.array(fc.jsonValue(), { maxLength: 3 }) },
       { requiredKeys: [] },
@@ -122,14 +123,24 @@ describe("addHook", () => {
         const wanted = structuredClone(value) as { hooks?: { PreToolUse?: unknown[] } };
         wanted.hooks = { ...wanted.hooks, PreToolUse: [...(wanted.hooks?.PreToolUse ?? []), OURS] };
         expect(read(text)).toEqual(JSON.parse(JSON.stringify(wanted)));
-        const back = JSON.parse(dropHook(text)) as { hooks?: { PreToolUse?: unknown[] } };
+        const back = JSON.parse(drop(text)) as { hooks?: { PreToolUse?: unknown[] } };
         const tidy = JSON.parse(before) as { hooks?: { PreToolUse?: unknown[] } };
         if (tidy.hooks?.PreToolUse?.length === 0) delete tidy.hooks.PreToolUse;
         if (tidy.hooks && Object.keys(tidy.hooks).length === 0) delete tidy.hooks;
         expect(back).toEqual(tidy);
       }),
-      { numRuns: 300 },
+      { numRuns: 300, seed: 20_261_121 },
     );
+  }
+
+  test("addHook and dropHook: any settings mean the same afterwards", () => holds(dropHook));
+
+  test("addHook and dropHook: the property catches a removal that takes other tools' hooks along", () => {
+    const careless = (text: string) => {
+      const { hooks: { PreToolUse: _all, ...hooks } = {}, ...rest } = read(text);
+      return JSON.stringify(Object.keys(hooks).length > 0 ? { ...rest, hooks } : rest);
+    };
+    expect(() => holds(careless)).toThrow();
   });
 });
 
