@@ -55,7 +55,7 @@ export async function askClone(ctx: CommandContext, flags: InitRequest): Promise
 function greet(ctx: CommandContext): void {
   if (!ctx.ask.possible) return;
   ctx.note(ctx.err.style.bold("claude-mirror setup wizard"));
-  ctx.note("Press Enter to accept the value shown. Until it is saved, Ctrl-C changes nothing.");
+  ctx.note("Enter takes the value shown. Until it is saved, Ctrl-C changes nothing.");
   ctx.note("");
 }
 
