@@ -57,9 +57,10 @@ export function forgetDoneLines(outcomes: readonly ForgetOutcome[], style: Style
 /** What `gc` found. */
 export function gcPlanLines(plan: GcPlan, style: Style): readonly string[] {
   const { candidates, held, blobs, manifests } = plan;
+  const nothing = held.length === 0 ? "No blob is unused." : "No unused blob is old enough to be deleted.";
   const found =
     candidates.length === 0
-      ? "No unused blob is old enough to be deleted."
+      ? nothing
       : style.yellow(`${countText(candidates.length, "unused blob")} to delete (${sizeText(candidates)}).`);
   return [
     `${countText(manifests, "snapshot")} and ${countText(blobs, "blob")} looked at.`,
