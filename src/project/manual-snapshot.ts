@@ -2,6 +2,7 @@ import { RefusedError, UsageError } from "../lib/errors.ts";
 import type { SnapshotFormat } from "../snapshots/model.ts";
 import { withProjectLock } from "./lock.ts";
 import { openMirrorRun } from "./mirrors/run.ts";
+import { mirrorsSnapshots } from "./mirrors/snapshots.ts";
 import type { Parts } from "./parts.ts";
 import { makeSnapshot } from "./snapshot-run.ts";
 
@@ -52,7 +53,9 @@ export async function takeSnapshot(parts: Parts, request: SnapshotRequest): Prom
     const made = await makeSnapshot(parts, { action: "manual", filesChanged: [], tag, message });
     const timestamp = made.snapshot?.timestamp ?? null;
     if (timestamp !== null) mirrors?.queueSnapshot(timestamp);
-    return { ...facts, timestamp, totalFiles: made.totalFiles, notices: [...notices, ...made.notices] };
+    const queued = mirrors !== undefined && timestamp !== null && mirrorsSnapshots(parts.deps.config);
+    const told = queued ? ["The mirrors get it with the next push, or with claude-mirror retry."] : [];
+    return { ...facts, timestamp, totalFiles: made.totalFiles, notices: [...notices, ...made.notices, ...told] };
   });
 }
 

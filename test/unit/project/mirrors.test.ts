@@ -504,3 +504,12 @@ test("push: what has gone from a mirror is told as not sent, for one request whe
   lab.write("c.md", "changed again");
   expect(outcome(await lab.push())).toMatchObject({ state: "ok", uploaded: ["c.md"], unsent: 1 });
 });
+
+test("snapshot: says when mirrors get it", async () => {
+  const lab = mirrorLab();
+  lab.write("a.md", "one");
+  await lab.push();
+  const { timestamp, notices } = await lab.project().takeSnapshot({ tag: "v1", dryRun: false });
+  expect(notices).toEqual(["The mirrors get it with the next push, or with claude-mirror retry."]);
+  expect(outcome(await lab.push()).snapshots).toEqual([timestamp as string]);
+});
