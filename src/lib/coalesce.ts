@@ -14,7 +14,7 @@ export interface CoalesceOptions<T, R> {
   readonly batches?: number;
   /** How many calls can be under way: when all of them wait here, no more can arrive. */
   readonly callers?: number;
-  /** Milliseconds without another call after which a batch goes out although more might come; 10 when left out. */
+  /** Milliseconds without another call after which a batch goes out although more might come; 25 when left out. */
   readonly quietMs?: number;
   /**
    * Sends one batch: what became of each item, in order. What it throws is every item's error. The signal fires when
@@ -38,7 +38,7 @@ interface Waiting<T, R> {
 /** Gathers calls that are under way at once and hands them over together, in the order in which they came. */
 export function coalesce<T, R>(options: CoalesceOptions<T, R>): Coalesced<T, R> {
   const { clock, count, weight = Number.POSITIVE_INFINITY, weigh = () => 0 } = options;
-  const { batches = 1, callers = Number.POSITIVE_INFINITY, quietMs = 10 } = options;
+  const { batches = 1, callers = Number.POSITIVE_INFINITY, quietMs = 25 } = options;
   let queue: Waiting<T, R>[] = [];
   let running = 0;
   let inBatches = 0;
