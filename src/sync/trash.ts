@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join, sep } from "node:path";
 import { LocalFileError } from "../backends/errors.ts";
 import type { Clock } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
@@ -24,6 +24,8 @@ export interface TrashEntry extends TrashNote {
   readonly deletedAtMs: number;
   /** Bytes. */
   readonly size: number;
+  /** Absolute path of where it lay, for what did not lie at `path` in the project: the target of a restore elsewhere. */
+  readonly from?: string;
 }
 
 export interface RestoreOptions {
@@ -59,7 +61,9 @@ export interface Trash {
   contentOf(entry: TrashEntry): string;
   /** Newest first. */
   list(): TrashEntry[];
-  /** Puts back the entry of that id, or the newest one of that path, atomically, and drops it from the trash. */
+  /** The entry of that id, or the newest one from that place: a path in the project, or an absolute one elsewhere. */
+  find(idOrPath: string): TrashEntry | undefined;
+  /** Puts back what `find` finds, atomically, and drops it from the trash. */
   restore(idOrPath: string, options?: RestoreOptions): Restored;
   /** Forgets one entry. */
   discard(entry: TrashEntry): void;
@@ -73,13 +77,15 @@ const META = "meta.json";
 /** `folder` is created (0700) when something is put there; `root` is the project folder that paths are relative to. */
 export function openTrash(folder: string, options: { readonly clock: Clock; readonly root: string }): Trash {
   const { clock, root } = options;
-  const begin = (note: TrashNote, size: number) => beginEntry(folder, { ...note, size, deletedAtMs: clock.now() });
+  const begin = (note: TrashNote & Pick<TrashEntry, "from">, size: number) =>
+    beginEntry(folder, { ...note, size, deletedAtMs: clock.now() });
   const contentOf = (entry: TrashEntry) => join(folder, entry.id, CONTENT);
   const discard = (entry: TrashEntry) => fs.rmSync(join(folder, entry.id), { recursive: true, force: true });
 
   const put = (absolute: string, note: TrashNote, place: (from: string, to: string) => void): TrashEntry =>
     attempt(`could not keep "${note.path}" in the trash`, () => {
-      const entry = begin(note, Number(fs.statSync(absolute).size));
+      const from = isInside(root, absolute) ? {} : { from: absolute };
+      const entry = begin({ ...note, ...from }, Number(fs.statSync(absolute).size));
       try {
         place(absolute, contentOf(entry));
       } catch (error) {
@@ -103,13 +109,14 @@ export function openTrash(folder: string, options: { readonly clock: Clock; read
     },
     contentOf,
     list: () => listEntries(folder),
+    find: (idOrPath) => trash.list().find(({ id, from, path }) => id === idOrPath || (from ?? path) === idOrPath),
     discard,
     restore(idOrPath, restore = {}) {
-      const entry = trash.list().find((found) => found.id === idOrPath || found.path === idOrPath);
+      const entry = trash.find(idOrPath);
       if (entry === undefined) {
         throw new LocalFileError(`could not restore "${idOrPath}": the trash holds no such entry; see the trash list`);
       }
-      return attempt(`could not restore "${entry.path}" from the trash`, () =>
+      return attempt(`could not restore "${entry.from ?? entry.path}" from the trash`, () =>
         restoreEntry(trash, entry, root, restore),
       );
     },
@@ -271,16 +278,21 @@ function readEntry(folder: string, id: string): TrashEntry | undefined {
   try {
     const meta = JSON.parse(fs.readFileSync(join(folder, id, META), "utf8")) as Record<string, unknown>;
     const path = typeof meta["path"] === "string" ? parseRelPath(meta["path"]) : undefined;
-    const { reason, deletedAtMs } = meta;
+    const { reason, deletedAtMs, from } = meta;
     if (path === undefined || typeof reason !== "string" || typeof deletedAtMs !== "number") return undefined;
-    return { id, path, reason, deletedAtMs, size: content.size };
+    const elsewhere = typeof from === "string" && isAbsolute(from) ? { from } : {};
+    return { id, path, reason, deletedAtMs, size: content.size, ...elsewhere };
   } catch {
     return undefined;
   }
 }
 
+function isInside(root: string, absolute: string): boolean {
+  return absolute.startsWith(root.endsWith(sep) ? root : root + sep);
+}
+
 function restoreEntry(trash: Trash, entry: TrashEntry, root: string, options: RestoreOptions): Restored {
-  const target = options.to ?? openLocalRoot(root).fileToCreate(entry.path);
+  const target = options.to ?? entry.from ?? openLocalRoot(root).fileToCreate(entry.path);
   fs.mkdirSync(dirname(target), { recursive: true });
   const temp = tempPathFor(target);
   try {

@@ -65,7 +65,10 @@ async function restore(
   const dryRun = options["dry-run"] ?? false;
   const place = options.to === undefined ? {} : { to: resolve(ctx.cwd, options.to) };
   const restored = items.map((item) => {
-    if (dryRun) return { id: entryOf(trash, item).id, path: entryOf(trash, item).path, to: place.to ?? null };
+    if (dryRun) {
+      const { id, path, from } = entryOf(trash, item);
+      return { id, path, to: place.to ?? from ?? null };
+    }
     const { entry, target } = trash.restore(item, { ...place, overwrite: options.overwrite ?? false });
     return { id: entry.id, path: entry.path, to: target };
   });
@@ -75,7 +78,7 @@ async function restore(
 }
 
 function entryOf(trash: Trash, item: string): ReturnType<Trash["list"]>[number] {
-  const found = trash.list().find(({ id, path }) => id === item || path === item);
+  const found = trash.find(item);
   if (found) return found;
   throw new UsageError(`the trash holds nothing called "${item}": see claude-mirror trash list`);
 }

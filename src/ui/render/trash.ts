@@ -8,6 +8,7 @@ interface TrashItem {
   readonly reason: string;
   readonly size: number;
   readonly deletedAtMs: number;
+  readonly from?: string;
 }
 
 /** What lies in the trash, newest first. */
@@ -15,7 +16,7 @@ export function trashLines(items: readonly TrashItem[], style: Style): readonly 
   if (items.length === 0) return ["The trash is empty."];
   const rows = items.map((item) => [
     item.id,
-    printable(item.path),
+    printable(item.from ?? item.path),
     bytesText(item.size),
     new Date(item.deletedAtMs).toISOString().slice(0, 16).replace("T", " "),
     printable(item.reason),

@@ -165,3 +165,17 @@ test("empty: only what is older goes when an age is given", () => {
   expect(trash.empty({ olderThanMs: TRASH_KEEP_MS })).toEqual({ removed: 1, bytes: 3 });
   expect(trash.list()).toEqual([young]);
 });
+
+test("keepCopy: what did not lie in the project goes back to where it lay, never into the project", () => {
+  const { trash, root } = setUp();
+  const elsewhere = join(tempFolder("recovered"), "a.md");
+  writeFileSync(elsewhere, "edited after the first restore");
+  trash.keepCopy(elsewhere, { path, reason: "replaced by restore" });
+  rmSync(elsewhere);
+  expect(trash.find(path)).toBeUndefined();
+  expect(() => trash.restore(path)).toThrow("no such entry");
+  expect(trash.list()[0]?.from).toBe(elsewhere);
+  expect(trash.restore(elsewhere).target).toBe(elsewhere);
+  expect(readFileSync(elsewhere, "utf8")).toBe("edited after the first restore");
+  expect(existsSync(join(root, path))).toBe(false);
+});
