@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import type { FakeDrive } from "../fakes/googledrive/server.ts";
 import { FOLDER } from "../fakes/googledrive/store.ts";
 import type { CliOptions, CliRun } from "./cli.ts";
@@ -7,6 +8,12 @@ import { credentialsJson, driveEnv, driveToken } from "./googledrive.ts";
 import { type SetupLab, setupLab } from "./setup-lab.ts";
 
 let accounts = 0;
+
+/** Calls that belong together gather for longer, so that a slow machine counts the same batches. */
+const PATIENT: Clock = {
+  now: () => systemClock.now(),
+  sleep: (ms, signal) => systemClock.sleep(ms < 100 ? ms * 4 : ms, signal),
+};
 
 /** A machine with a project on the fake, run inside this process, with an account of its own. */
 export interface DriveLab extends SetupLab {
@@ -58,7 +65,7 @@ export async function driveLab(fake: FakeDrive, options: DriveLabOptions = {}): 
     },
     async requests(words) {
       fake.reset();
-      const { code, stderr, stdout } = await run(words);
+      const { code, stderr, stdout } = await run(words, { clock: PATIENT });
       if (code !== 0) throw new Error(`${words.join(" ")}: exit ${code}: ${stderr}${stdout}`);
       return fake.count();
     },
