@@ -1,3 +1,4 @@
+import { findSorted } from "../lib/find-sorted.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { Row } from "./model.ts";
 
@@ -20,18 +21,7 @@ export function openRows(length: number, pathAt: (position: number) => RelPath, 
     length,
     at,
     pathAt,
-    find(path) {
-      let low = 0;
-      let high = length - 1;
-      while (low <= high) {
-        const middle = (low + high) >>> 1;
-        const found = pathAt(middle);
-        if (found === path) return middle;
-        if (found < path) low = middle + 1;
-        else high = middle - 1;
-      }
-      return -1;
-    },
+    find: (path) => findSorted(length, pathAt, path),
     set: (position, row) => void known.set(position, row),
     *[Symbol.iterator]() {
       for (let position = 0; position < length; position++) yield at(position);

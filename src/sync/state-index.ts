@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import type { RemoteFile, Rev } from "../backends/types.ts";
 import { pythonIso } from "../lib/clock.ts";
 import { crc32 } from "../lib/crc32.ts";
+import { findSorted } from "../lib/find-sorted.ts";
 import type { RelPath } from "../lib/path.ts";
 import { isSystemError } from "../lib/system-error.ts";
 import {
@@ -171,7 +172,7 @@ function openIndex(layout: Layout, trailer: IndexTrailer): StateIndex {
     meta: trailer.meta,
     pathAt: text.pathAt,
     isAt: text.isAt,
-    find: (path) => findRow(count, text.pathAt, path),
+    find: (path) => findSorted(count, text.pathAt, path),
     hasBase,
     hasLocal,
     baseAt,
@@ -204,19 +205,6 @@ function at(column: ArrayLike<number>, row: number): number {
 
 function big(column: ArrayLike<bigint>, row: number): bigint {
   return column[row] as bigint;
-}
-
-function findRow(count: number, pathAt: (row: number) => string, path: string): number {
-  let low = 0;
-  let high = count - 1;
-  while (low <= high) {
-    const middle = (low + high) >>> 1;
-    const found = pathAt(middle);
-    if (found === path) return middle;
-    if (found < path) low = middle + 1;
-    else high = middle - 1;
-  }
-  return -1;
 }
 
 type TextColumns = Pick<StateIndex, "pathAt" | "isAt" | "remoteMatches"> & {
