@@ -210,10 +210,11 @@ async function resume(
   const call = plain(options);
   const { timestamp } = note;
   const found = await textAt(room, claimPath(timestamp), call);
-  if (found !== undefined) return found === note.claim ? "begun" : "lost";
-  // Killed before the claim was made, or after it was given up.
+  if (found !== undefined && found !== note.claim) return "lost";
   const marker = await textAt(room, metaPath(timestamp), call);
   if (marker === undefined) {
+    if (found !== undefined) return "begun";
+    // Killed before the claim was made, or after it was given up.
     const isFree = !(await listFull(room, timestamp, call)).exists;
     return isFree && (await claimOne(room, note, call)) ? "begun" : "lost";
   }
@@ -222,6 +223,7 @@ async function resume(
   const ours = metaOf(snapshot, timestamp, parsed.info.totalFiles);
   if (formatMeta(ours) !== marker) return "lost";
   room.cache.putFull(ours);
+  if (found !== undefined) await unclaim(room, timestamp, call);
   return "finished";
 }
 

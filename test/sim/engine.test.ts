@@ -76,6 +76,7 @@ const FOUND: Readonly<Record<number, string>> = {
   900175:
     "another machine's upload of equal size in the same tick of the revs was not seen where a checksum had vouched",
   7000137: "a copy that could not be looked at stayed in a full snapshot that did not count it",
+  20261146: "a snapshot whose claim could not be taken back was filled anew although it was finished",
 };
 
 for (const [seed, story] of Object.entries(FOUND)) {
