@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 passed=0
 failed=0
 summary=()
+broken=()
 
 # gate NAME COMMAND...: one gate is one passed or one failed.
 gate() {
@@ -57,6 +58,8 @@ suite() {
   pass=$(count pass "$log")
   fail=$(count fail "$log")
   left=$(($(count skip "$log") + $(count todo "$log")))
+  # The names stand at the end as well, where whoever reads only the last lines of a long log finds them.
+  [ "$fail" -gt 0 ] && mapfile -t broken < <(sed -n 's/^(fail) /        /p' "$log" | sort -u | head -n 40)
   rm -f "$log"
   [ "$code" -ne 0 ] && [ "$fail" -eq 0 ] && fail=1
   [ "$pass" -eq 0 ] && [ "$fail" -eq 0 ] && fail=1
@@ -108,5 +111,6 @@ suite
 
 say ""
 printf '%s\n' "${summary[@]}"
+[ ${#broken[@]} -eq 0 ] || printf '%s\n' "${broken[@]}"
 say "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
