@@ -223,7 +223,11 @@ async function resume(
   const ours = metaOf(snapshot, timestamp, parsed.info.totalFiles);
   if (formatMeta(ours) !== marker) return "lost";
   room.cache.putFull(ours);
-  if (found !== undefined) await unclaim(room, timestamp, call);
+  if (found !== undefined) {
+    // A listing is what makes a backend clear away the temporary file of a killed write.
+    await listFull(room, timestamp, call);
+    await unclaim(room, timestamp, call);
+  }
   return "finished";
 }
 
