@@ -8,6 +8,7 @@ import { configDir, stateDir } from "./lib/dirs.ts";
 import { writeAtomic } from "./lib/fs.ts";
 import { acquireLock, readLock } from "./lib/lock.ts";
 import { type DesktopOptions, showOnDesktop } from "./platform/desktop.ts";
+import { type FollowRequest, followLog } from "./project/follow-log.ts";
 import type { ProjectDeps } from "./project/service.ts";
 import { noticeOf, watchOnce, watchProject } from "./project/watch.ts";
 import { type DiscoveryPlaces, knownProjects } from "./settings/discovery.ts";
@@ -42,6 +43,11 @@ export async function watch(world: World, options: WatchOptions): Promise<void> 
 export async function lookOnce(world: World, options: WatchOptions): Promise<readonly NoticedEvent[]> {
   const deps = await projectDeps(world, { config: options.config, onEvent: () => undefined });
   return watchOnce(deps, { onNews: (news) => tellNews(world, { news, deps, options }) });
+}
+
+/** Shows the project's log as it grows, until the world's signal fires. Throws what opening and the first look throw. */
+export async function follow(world: World, config: string | undefined, request: FollowRequest): Promise<void> {
+  await followLog(await projectDeps(world, { config, onEvent: () => undefined }), request);
 }
 
 interface News {

@@ -14,14 +14,19 @@ export interface LogMark {
 /** More than the log holds, so that a log that was put back from an older copy is no news. */
 const MOST_SEEN = 3 * MAX_EVENTS;
 
+/** Whether an event is worth telling: what others changed. A pull changes nothing for anybody else. */
+export function changedByOthers(own: ReadonlySet<string>): (event: StoredEvent, id: string) => boolean {
+  return (event, id) => !own.has(id) && event.action !== "pull";
+}
+
 /**
- * What others changed since the mark, oldest first, twins once: a pull changes nothing for anybody else. Nothing at the
- * first look, which only takes note of what is there.
+ * What came since the mark and is `wanted`, oldest first, twins once. Nothing at the first look, which only takes note of
+ * what is there.
  */
 export function newsIn(
   events: readonly StoredEvent[],
   mark: LogMark | undefined,
-  own: ReadonlySet<string>,
+  wanted: (event: StoredEvent, id: string) => boolean,
 ): { readonly news: readonly StoredEvent[]; readonly seen: readonly string[] } {
   const before = new Set(mark?.seen);
   const fresh = new Map<string, StoredEvent>();
@@ -30,9 +35,7 @@ export function newsIn(
     if (!before.has(id)) fresh.set(id, event);
   }
   const news =
-    mark === undefined
-      ? []
-      : [...fresh].filter(([id, event]) => !own.has(id) && event.action !== "pull").map(([, event]) => event);
+    mark === undefined ? [] : [...fresh].filter(([id, event]) => wanted(event, id)).map(([, event]) => event);
   return { news, seen: [...before, ...fresh.keys()].slice(-MOST_SEEN) };
 }
 

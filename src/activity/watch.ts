@@ -18,8 +18,8 @@ export interface WatchDeps {
   open(): Promise<Backend>;
   readMark(): LogMark | undefined;
   writeMark(mark: LogMark): void;
-  /** Identities of what this machine sent itself. */
-  own(): ReadonlySet<string>;
+  /** Asked at each look that found something new: which of it is brought; `id` tells events apart. */
+  wanted(): (event: StoredEvent, id: string) => boolean;
   /** Takes what is new, oldest first. Throws when it could not be kept: it is then brought again. */
   deliver(news: readonly StoredEvent[]): void | Promise<void>;
   /** Told after every look and every failure. */
@@ -76,7 +76,7 @@ async function follow(deps: WatchDeps, onLook: () => void): Promise<void> {
 /** `watch --once`, and each look of `watch`: one request while the log is unchanged. */
 export async function look(
   backend: Backend,
-  deps: Pick<WatchDeps, "readMark" | "writeMark" | "own" | "deliver" | "signal">,
+  deps: Pick<WatchDeps, "readMark" | "writeMark" | "wanted" | "deliver" | "signal">,
 ): Promise<readonly StoredEvent[]> {
   const { signal } = deps;
   const mark = deps.readMark();
@@ -90,7 +90,7 @@ export async function look(
   if (log.kind === "missing") return [];
   if (log.kind === "unreadable")
     throw new BackendError(`cannot read the sync log "${SYNC_LOG_PATH}": ${log.reason}`, { class: "UNKNOWN" });
-  const { news, seen } = newsIn(log.events, mark, deps.own());
+  const { news, seen } = newsIn(log.events, mark, deps.wanted());
   if (news.length > 0) await deps.deliver(news);
   // The version of the answer is not used: what came with it was read after the look, and is at least as new.
   deps.writeMark({ rev: file.racy ? null : file.rev, seen });

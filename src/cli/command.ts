@@ -79,7 +79,7 @@ export interface CommandResult {
   readonly result: unknown;
   /** Printed on stdout without `--json`. Streaming commands use `ctx.print` on the way instead. */
   readonly lines?: readonly string[];
-  /** True for the last of several answers that were given one by one. */
+  /** True for the last of several answers that were given one by one; without a `result` it has been given already. */
   readonly streamed?: boolean;
   /** 0 when left out. */
   readonly exit?: ExitCode;

@@ -84,6 +84,7 @@ async function runCommand(command: Command, words: readonly string[], environmen
 }
 
 function finish(name: string, context: CommandContext, answer: CommandResult): void {
+  if (answer.streamed === true && answer.result === undefined) return;
   if (context.json) context.out.write(resultEnvelope(name, answer.result, { oneLine: answer.streamed === true }));
   else if (answer.lines?.length) context.out.write(answer.lines.map((line) => `${line}\n`).join(""));
 }

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { NoticedEvent } from "../activity/model.ts";
+import type { Beat, NoticedEvent } from "../activity/model.ts";
 import { newsLine } from "../ui/render/inbox.ts";
 import { printable } from "../ui/terminal.ts";
 import type { CommandContext } from "./context.ts";
@@ -8,7 +8,7 @@ import { resultEnvelope } from "./output.ts";
 /** Shows what watchers tell: news on stdout (an envelope a line with `--json`), how they are on stderr. */
 export function newsReporter(ctx: CommandContext) {
   let count = 0;
-  const states = new Map<string, string>();
+  const tell = stateReporter(ctx);
   return {
     count: () => count,
     onNews(news: readonly NoticedEvent[], project: string) {
@@ -19,16 +19,32 @@ export function newsReporter(ctx: CommandContext) {
         else ctx.print(newsLine(event));
       }
     },
-    /** Said when it changes: a server that is away for a night is no reason for a thousand lines. */
-    onBeat(beat: { readonly state: string; readonly error?: string }, project: string) {
-      const said = beat.state === "ok" ? "ok" : `failing ${beat.error}`;
-      const before = states.get(project);
-      if (before === said) return;
-      states.set(project, said);
+    onBeat(beat: Beat, project: string) {
       const name = printable(basename(project));
-      if (beat.state !== "ok") ctx.note(`${name}: ${printable(beat.error ?? "")}; trying on.`);
-      else ctx.note(before === undefined ? `Watching ${name}.` : `${name}: works again.`);
+      tell(beat, { key: project, name, first: `Watching ${name}.` });
     },
+  };
+}
+
+interface Watched {
+  /** Tells it from the others. */
+  readonly key: string;
+  readonly name: string;
+  /** Said at its first look that works; nothing when left out. */
+  readonly first?: string;
+}
+
+/** Says on stderr how a watcher is, when that changes: a server that is away for a night is no reason for a thousand lines. */
+export function stateReporter(ctx: Pick<CommandContext, "note">) {
+  const states = new Map<string, string>();
+  return (beat: Beat, { key, name, first }: Watched): void => {
+    const said = beat.state === "ok" ? "ok" : `failing ${beat.error}`;
+    const before = states.get(key);
+    if (before === said) return;
+    states.set(key, said);
+    if (beat.state !== "ok") ctx.note(`${name}: ${printable(beat.error)}; trying on.`);
+    else if (before !== undefined) ctx.note(`${name}: works again.`);
+    else if (first !== undefined) ctx.note(first);
   };
 }
 

@@ -1,6 +1,8 @@
-import { readLog } from "../activity/log.ts";
-import type { LogResult } from "./model.ts";
+import { MAX_EVENTS, readLog } from "../activity/log.ts";
+import { ownEvents } from "../activity/own-events.ts";
+import type { LogResult, Presence } from "./model.ts";
 import type { Parts } from "./parts.ts";
+import { presenceIn } from "./presence.ts";
 
 /** The newest entries of the shared log, newest first. A log that is missing is empty; one that cannot be read is told. */
 export async function readActivity(parts: Parts, limit: number): Promise<LogResult> {
@@ -12,4 +14,14 @@ export async function readActivity(parts: Parts, limit: number): Promise<LogResu
   }
   const notices = log.skipped === 0 ? [] : [`${log.skipped} log entries could not be understood.`];
   return { events: log.events.toReversed().slice(0, limit), notices };
+}
+
+/** Who else was active lately, and what to tell of a log that does not say. */
+export async function readPresence(
+  parts: Parts,
+): Promise<{ readonly presence: readonly Presence[]; readonly notices: readonly string[] }> {
+  const { config, clock, stateFolder } = parts.deps;
+  const { events, notices } = await readActivity(parts, MAX_EVENTS);
+  const facts = { machine: config.machineName, user: config.user, own: ownEvents(stateFolder), nowMs: clock.now() };
+  return { presence: presenceIn(events, facts), notices };
 }

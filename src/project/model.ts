@@ -31,6 +31,17 @@ export interface StatusResult {
   readonly downloadBytes: number;
 }
 
+/** Somebody else who was active lately, in the shape of the `--json` result (reference 3.3). */
+export interface Presence {
+  readonly user: string;
+  readonly machine: string;
+  readonly last_action: string;
+  /** Python isoformat, UTC. */
+  readonly last_timestamp: string;
+  /** At most 5, the newest first. */
+  readonly recent_files: readonly string[];
+}
+
 export interface PlannedItem {
   readonly path: string;
   readonly action: ActionKind;

@@ -12,7 +12,7 @@ import { deleteFiles } from "./delete.ts";
 import { diffFile } from "./diff.ts";
 import { openEnvelopes } from "./envelope-store.ts";
 import { historyWithin } from "./history.ts";
-import { readActivity } from "./log.ts";
+import { readActivity, readPresence } from "./log.ts";
 import { takeSnapshot } from "./manual-snapshot.ts";
 import { migrateSnapshots, planMigrating } from "./migrate.ts";
 import { retryMirrors, seedMirrors } from "./mirrors/commands.ts";
@@ -81,6 +81,7 @@ export function openProject(deps: ProjectDeps): Project {
     seedMirror: (request) => seedMirrors(parts, request),
     promote: (request) => promoteMirror(parts, request),
     log: (limit) => readActivity(parts, limit),
+    presence: () => readPresence(parts),
     close: async () => parts.close(),
   };
 }

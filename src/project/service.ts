@@ -36,6 +36,7 @@ import type {
   LogResult,
   MirrorRunResult,
   PendingResult,
+  Presence,
   PromotionResult,
   RunResult,
   StatusResult,
@@ -233,5 +234,7 @@ export interface Project extends Snapshots {
   /** Makes a mirror the primary. */
   promote(request: PromoteRequest): Promise<PromotionResult>;
   log(limit: number): Promise<LogResult>;
+  /** Who else was active lately, by the shared log. */
+  presence(): Promise<{ readonly presence: readonly Presence[]; readonly notices: readonly string[] }>;
   close(): Promise<void>;
 }

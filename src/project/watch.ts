@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { heartbeatFile, heartbeatWriter, watchLockFile } from "../activity/heartbeat.ts";
 import { appendNotice, type NewNotice } from "../activity/inbox.ts";
 import type { StoredEvent } from "../activity/log.ts";
-import { readMark, writeMark } from "../activity/log-mark.ts";
+import { changedByOthers, readMark, writeMark } from "../activity/log-mark.ts";
 import type { Beat, NoticedEvent } from "../activity/model.ts";
 import { ownEvents } from "../activity/own-events.ts";
 import { look, type WatchDeps, watchLog } from "../activity/watch.ts";
@@ -72,7 +72,7 @@ function watchDeps(
     open: openBackend,
     readMark: () => readMark(markFile),
     writeMark: (mark) => writeMark(markFile, mark),
-    own: () => ownEvents(stateFolder),
+    wanted: () => changedByOthers(ownEvents(stateFolder)),
     async deliver(news) {
       const events = news.map(noticed);
       for (const event of events) appendNotice(config.projectPath, noticeOf(event), clock.now());

@@ -1,6 +1,7 @@
-import type { StatusFile, StatusResult } from "../../project/model.ts";
+import { UsageError } from "../../lib/errors.ts";
+import type { Presence, StatusFile, StatusResult } from "../../project/model.ts";
 import type { Project } from "../../project/service.ts";
-import { shortStatusLine, statusLines } from "../../ui/render/status.ts";
+import { presenceLines, shortStatusLine, statusLines } from "../../ui/render/status.ts";
 import { CONFIG_OPTION, type CommandResult, command } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
@@ -13,18 +14,26 @@ export const statusCommand = command({
   options: {
     pending: { kind: "flag", help: "Show what waits or failed on mirrors instead; asks nothing." },
     "by-backend": { kind: "flag", help: "Look at every mirror, too, and show a column for each backend." },
+    presence: { kind: "flag", help: "Also show who else was active in the last 24 hours." },
     short: { kind: "flag", help: "One line instead of the table." },
     watch: { kind: "number", value: "N", min: 1, max: 3600, help: "Show again every N seconds until Ctrl-C." },
     "exit-code": { kind: "flag", help: "Exit 4 with conflicts, 3 when anything else differs." },
     config: CONFIG_OPTION,
   },
-  examples: ["claude-mirror status", "claude-mirror status --short", "claude-mirror status --json --exit-code"],
+  examples: [
+    "claude-mirror status",
+    "claude-mirror status --short",
+    "claude-mirror status --presence",
+    "claude-mirror status --json --exit-code",
+  ],
   async run(ctx, { options }): Promise<CommandResult> {
+    if (options.presence && (options.pending || options["by-backend"]))
+      throw new UsageError("--presence goes with the plain status: leave out --pending and --by-backend");
     const look = () =>
       withProject(ctx, { config: options.config }, (project) => {
         if (options.pending) return pendingAnswer(ctx, project);
         if (options["by-backend"]) return columnsAnswer(ctx, project);
-        return answer(ctx, project.status({ hashes: ctx.json }), options);
+        return answer(ctx, project, options);
       });
     if (options.watch === undefined) return look();
     for (;;) {
@@ -58,14 +67,19 @@ async function columnsAnswer(ctx: CommandContext, project: Project): Promise<Com
 
 async function answer(
   ctx: CommandContext,
-  looking: Promise<StatusResult>,
-  options: { readonly short: boolean | undefined; readonly "exit-code": boolean | undefined },
+  project: Project,
+  options: Readonly<Record<"short" | "exit-code" | "presence", boolean | undefined>>,
 ): Promise<CommandResult> {
-  const status = await looking;
-  for (const notice of status.notices) ctx.note(notice);
+  const [status, others] = await Promise.all([
+    project.status({ hashes: ctx.json }),
+    options.presence ? project.presence() : undefined,
+  ]);
+  for (const notice of [...status.notices, ...(others?.notices ?? [])]) ctx.note(notice);
+  const { style } = ctx.out;
+  const lines = options.short ? [shortStatusLine(status, style)] : statusLines(status, style);
   return {
-    result: ctx.json ? statusJson(status) : null,
-    lines: options.short ? [shortStatusLine(status, ctx.out.style)] : statusLines(status, ctx.out.style),
+    result: ctx.json ? statusJson(status, others?.presence) : null,
+    lines: others === undefined ? lines : [...lines, ...presenceLines(others.presence, ctx.clock.now(), style)],
     exit: options["exit-code"] ? statusExit(status) : EXIT.ok,
   };
 }
@@ -76,7 +90,7 @@ function statusExit({ counts, differing }: StatusResult): ExitCode {
 }
 
 /** The shape of reference 3.3, with `deleted_remote` and `held` (decision 1). */
-function statusJson(status: StatusResult): object {
+function statusJson(status: StatusResult, presence?: readonly Presence[]): object {
   const { in_sync, local_ahead, remote_ahead, conflict, new_local, new_remote, deleted_local } = status.counts;
   const { deleted_remote, held } = status.counts;
   const files: StatusFile[] = [...status.files()];
@@ -95,6 +109,7 @@ function statusJson(status: StatusResult): object {
     },
     files,
     ...(status.held.length === 0 ? {} : { held: status.held }),
+    ...(presence && { presence }),
   };
 }
 

@@ -1,6 +1,7 @@
-import type { EventAction, LogEvent } from "../../activity/model.ts";
+import type { EventAction, LogEvent, NoticedEvent } from "../../activity/model.ts";
 import { tableLines } from "../table.ts";
 import { printable, type Style } from "../terminal.ts";
+import { inboxLines } from "./inbox.ts";
 
 /** The table of `log`, in the order given. */
 export function logLines(events: readonly LogEvent[], style: Style): readonly string[] {
@@ -23,6 +24,11 @@ export function logLines(events: readonly LogEvent[], style: Style): readonly st
     paintHeader: style.bold,
     width: style.width,
   });
+}
+
+/** One entry on a line of its own, as an inbox shows it. */
+export function entryLine(event: NoticedEvent & { readonly timestamp: string }): string {
+  return inboxLines([{ timestamp: event.timestamp, title: "", message: "", event }]).join("");
 }
 
 /** The first three names, and how many more. */

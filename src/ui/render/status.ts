@@ -1,6 +1,6 @@
-import type { StatusResult } from "../../project/model.ts";
+import type { Presence, StatusResult } from "../../project/model.ts";
 import type { Status } from "../../sync/model.ts";
-import { bytesText } from "../format.ts";
+import { agoText, bytesText } from "../format.ts";
 import { tableLines } from "../table.ts";
 import { printable, type Style } from "../terminal.ts";
 import { heldLines } from "./held.ts";
@@ -39,6 +39,19 @@ export function statusLines(result: StatusResult, style: Style): readonly string
   lines.push(summaryLine(result.counts, style));
   const sizes = sizesLine(result);
   return sizes === undefined ? lines : [...lines, style.dim(sizes)];
+}
+
+/** Who else was active lately; `nowMs` is milliseconds since 1970. */
+export function presenceLines(presence: readonly Presence[], nowMs: number, style: Style): readonly string[] {
+  if (presence.length === 0) return [style.dim("  Nobody else was active in the last 24 hours.")];
+  return [
+    style.bold("  Active in the last 24 hours:"),
+    ...presence.map(({ user, machine, last_action, last_timestamp, recent_files }) => {
+      const who = style.cyan(printable(`${user}@${machine}`));
+      const when = agoText(nowMs - Date.parse(last_timestamp));
+      return `    ${who}  ${printable(last_action)} ${when}  ${style.dim(printable(recent_files.join(", ")))}`;
+    }),
+  ];
 }
 
 /** The summary alone, for `--short`. */

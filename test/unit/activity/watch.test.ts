@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { appendEvents, formatLog, identity } from "../../../src/activity/log.ts";
-import { type LogMark, newsIn } from "../../../src/activity/log-mark.ts";
+import { changedByOthers, type LogMark, newsIn } from "../../../src/activity/log-mark.ts";
 import type { Beat, LogEvent } from "../../../src/activity/model.ts";
 import { watchLog } from "../../../src/activity/watch.ts";
 import { BackendError } from "../../../src/backends/errors.ts";
@@ -62,7 +62,7 @@ function lab(options: { readonly hints?: boolean } = {}) {
       writeMark: (now) => {
         mark = now;
       },
-      own: () => own,
+      wanted: () => changedByOthers(own),
       deliver(news) {
         for (const one of news) inbox.push(`${one.machine} ${one.files[0]}`);
       },
@@ -266,7 +266,11 @@ test("watchLog: leaves no timer behind", async () => {
 
 test("newsIn: what others pulled is no news", () => {
   const pulled = event("ws", "a.md", "pull");
-  const { news, seen } = newsIn([pulled, event("ws", "b.md", "delete")], { rev: null, seen: [] }, new Set());
+  const { news, seen } = newsIn(
+    [pulled, event("ws", "b.md", "delete")],
+    { rev: null, seen: [] },
+    changedByOthers(new Set()),
+  );
   expect(news.map(({ action }) => action)).toEqual(["delete"]);
   expect(seen).toHaveLength(2);
 });
