@@ -2,7 +2,7 @@ import { BackendError } from "../backends/errors.ts";
 import { NeedsActionError, RefusedError } from "../lib/errors.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { Look } from "../sync/look.ts";
-import type { Action, GuardName, ItemOutcome, Plan, PlanMode, Strategy } from "../sync/model.ts";
+import type { Action, GuardName, ItemOutcome, Outcome, Plan, PlanMode, Strategy } from "../sync/model.ts";
 import type { SyncService } from "../sync/service.ts";
 import { TRASH_KEEP_MS } from "../sync/trash.ts";
 import { reportRun } from "./activity.ts";
@@ -10,6 +10,7 @@ import { settleConflicts } from "./conflicts.ts";
 import { holdMarked } from "./hold-marked.ts";
 import { noteLeftConflicts } from "./left-conflicts.ts";
 import { withProjectLock } from "./lock.ts";
+import type { AheadRun } from "./mirrors/ahead.ts";
 import { refuseWhereMoved } from "./mirrors/moved.ts";
 import { allOutcomes, announcementsOf, primaryOutcome } from "./mirrors/outcome.ts";
 import { type MirrorRun, openMirrorRun, previewMirrors } from "./mirrors/run.ts";
@@ -156,9 +157,8 @@ async function carryOut(parts: Parts, request: RunRequest, settled: Settled): Pr
     if (before.snapshot !== null) mirrors?.queueSnapshot(before.snapshot.timestamp);
     parts.sync.begin(request.command, plan);
   }
-  const hooks = await parts.snapshotHooks();
-  // Mirrors ask for the plan once more.
-  const outcome = await parts.sync.execute(plan, { ...hooks, takesActions: mirrors === undefined });
+  const ahead = mirrors?.ahead(plan, look);
+  const outcome = await executePlan(parts, plan, ahead);
   parts.sync.record(look);
   parts.trash.empty({ olderThanMs: TRASH_KEEP_MS });
   notices.push(...(outcome.notices ?? []));
@@ -169,12 +169,29 @@ async function carryOut(parts: Parts, request: RunRequest, settled: Settled): Pr
   const closing = closeRun(parts, notices, mirrors);
   // Told by whoever awaits the closing itself.
   closing.catch(() => undefined);
-  const mirrored = mirrors?.start({ due, plan, look, retries: retriesIn(request) }, closing);
+  const mirrored = mirrors?.start({ due, plan, look, retries: retriesIn(request), ...(ahead && { ahead }) }, closing);
   mirrored?.catch(() => undefined);
   const result = resultOf(parts, request, settled, { ...done, ...(await closing) }, steps);
   if (mirrored === undefined) return result;
   request.onPrimary?.(result);
   return withBackends(parts, result, await mirrored);
+}
+
+/** When the primary cannot be written or somebody stops the run, nothing goes on at the mirrors. */
+async function executePlan(parts: Parts, plan: Plan, ahead: AheadRun | undefined): Promise<Outcome> {
+  try {
+    const hooks = await parts.snapshotHooks();
+    if (ahead === undefined) return await parts.sync.execute(plan, { ...hooks, takesActions: true });
+    // Mirrors ask for the plan once more.
+    const outcome = await parts.sync.execute(plan, { ...hooks, onSent: ahead.onSent });
+    ahead.end();
+    if (outcome.interrupted) await ahead.settled();
+    return outcome;
+  } catch (error) {
+    ahead?.end();
+    await ahead?.settled();
+    throw error;
+  }
 }
 
 /** What earlier runs left undone on mirrors is tried when something is sent. */

@@ -24,6 +24,8 @@ export interface ExecuteHooks {
   /** Takes the actions out of the plan and releases each once it is begun: a large plan need not stay in memory. */
   readonly takesActions?: boolean;
   readonly beforeUpload?: BeforeUpload;
+  /** Told each upload that the remote has acknowledged; its closing look may still find it damaged. */
+  readonly onSent?: (file: SentFile) => void;
   /** Whether a snapshot surely keeps this content. Without it nothing is, and all that goes is put in the trash. */
   readonly heldBySnapshot?: (sha256: string) => boolean | Promise<boolean>;
 }
@@ -92,11 +94,12 @@ function beginRun(options: ExecuteOptions): Run {
   const base = new Map<RelPath, BaseEntry | undefined>();
   const local = new Map<RelPath, LocalFact>();
   const sent = new Map<RelPath, SentFile>();
-  const { heldBySnapshot, beforeUpload, resumed } = options;
+  const { heldBySnapshot, beforeUpload, onSent, resumed } = options;
   return {
     options,
     ...callOptions(options),
     ...(beforeUpload === undefined ? {} : { beforeUpload }),
+    ...(onSent === undefined ? {} : { onSent }),
     root: openRoot(options.root),
     backend: options.backend,
     trash: options.trash,

@@ -29,6 +29,8 @@ export interface RunContext {
   readonly clock: Clock;
   readonly signal?: AbortSignal;
   readonly beforeUpload?: BeforeUpload;
+  /** Told each upload that the remote has acknowledged. */
+  readonly onSent?: (file: SentFile) => void;
   /** Whether a snapshot surely keeps this content. */
   readonly heldBySnapshot: (sha256: string | undefined) => Promise<boolean>;
   /** Makes renames and creates in an absolute folder durable; calls for one folder share an fsync. */

@@ -32,10 +32,12 @@ export async function upload(action: UploadAction, run: RunContext, onProgress: 
 export function recordSent(sent: Sent, local: FileStat, run: RunContext): void {
   if (sent.kind === "unnamed") {
     run.record({ kind: "sent", sent: sent.sent });
+    run.onSent?.(sent.sent);
     return;
   }
   const { file, hash } = sent;
   run.record({ kind: "set", base: agreedBase(run, file, hash), local: { stat: local, hash } });
+  run.onSent?.({ path: file.path, size: file.size, ...hash, local });
 }
 
 export interface SendRequest {

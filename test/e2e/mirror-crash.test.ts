@@ -108,19 +108,31 @@ function pointsOf(world: Machine, words: readonly string[]): number {
   return readFileSync(log, "utf8").trim().split("\n").length;
 }
 
-test("push killed at every third step: the next push brings primary and mirror to the same files and snapshots", async () => {
-  const world = await changed();
+/** Pushes, killed at every so many-th step, and what is wrong once it was pushed again. */
+function killedPushes(world: Machine, every: number): string[] {
   const points = pointsOf(world, ["push"]);
   expect(complaints(world)).toEqual([]);
   const found: string[] = [];
-  for (let point = 1; point <= points; point += 3) {
+  for (let point = 1; point <= points; point += every) {
     world.reset();
     world.run(["push"], { CLAUDE_MIRROR_FAULT_AT: String(point) });
     const next = world.run(["push"]);
     if (next.code !== 0) found.push(`${point}: the next push exits ${next.code}: ${next.said}`);
     found.push(...complaints(world).map((line) => `${point}: ${line}`));
   }
-  expect(found).toEqual([]);
+  return found;
+}
+
+test("push killed at every third step: the next push brings primary and mirror to the same files and snapshots", async () => {
+  expect(killedPushes(await changed(), 3)).toEqual([]);
+});
+
+test("push killed while primary and mirror are written at once: the next push brings both to the same", async () => {
+  const world = await changed();
+  for (const name of ["d.bin", "e.bin"])
+    writeFileSync(join(world.project, name), Buffer.alloc(8 * 1024 * 1024 + 1, name));
+  world.keep();
+  expect(killedPushes(world, 17)).toEqual([]);
 });
 
 test("promote killed at every third step: one of the two is the primary, and promoting again or pushing goes on", async () => {

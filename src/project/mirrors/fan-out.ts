@@ -10,14 +10,15 @@ import type { RemoteRecord } from "../../sync/remote-record.ts";
 import type { StateIndex } from "../../sync/state-index.ts";
 import type { BackendOutcome } from "../model.ts";
 import type { Parts } from "../parts.ts";
-import type { Mirror } from "./model.ts";
-import { writeMarker } from "./moved.ts";
+import type { AheadRun } from "./ahead.ts";
+import type { OpenMirror } from "./model.ts";
 import { keptError, mirrorOutcome } from "./outcome.ts";
 import { type Choice, chooseWork, mirrorGap, sameContent } from "./plan.ts";
+import { hooksFor, tell } from "./prepare.ts";
 import { lostFiles } from "./presence.ts";
 import { afterFailure } from "./reaction.ts";
 import { type SendReport, sendTo } from "./send.ts";
-import { copyFullTo, copySnapshotTo, mirrorsBlobs } from "./snapshots.ts";
+import { copyFullTo, copySnapshotTo } from "./snapshots.ts";
 import type { MirrorState } from "./state.ts";
 
 /** What mirrors are brought to. */
@@ -25,13 +26,10 @@ export interface FanOut extends Choice {
   readonly likelyThere: ReadonlySet<RelPath>;
   readonly overwrite: boolean;
   readonly isCurrent: (path: RelPath) => boolean;
+  /** What mirrors were given while the primary was still being written. */
+  readonly ahead?: AheadRun;
   /** Resolves when the run's own snapshot is made and queued. */
   readonly snapshotMade: Promise<unknown>;
-}
-
-export interface OpenMirror {
-  readonly mirror: Mirror;
-  readonly state: MirrorState;
 }
 
 interface Touched {
@@ -70,6 +68,7 @@ interface Brought {
 
 async function bring(parts: Parts, one: OpenMirror, work: FanOut, agreed: StateIndex): Promise<Brought> {
   const { mirror, state } = one;
+  const early = await work.ahead?.of(one);
   const gap = mirrorGap(agreed, state);
   for (const path of gap.settled) state.settle(path);
   const chosen = chooseWork(gap, work);
@@ -79,10 +78,11 @@ async function bring(parts: Parts, one: OpenMirror, work: FanOut, agreed: StateI
   ]);
   let trouble: ItemError | null = null;
   let report: SendReport = NOTHING;
-  let lost: readonly RelPath[] = [];
+  let lost = early?.lost ?? [];
   try {
     await tell(parts, one);
-    if (tried.size > 0 && !work.seed) lost = await lostFiles(mirror, state, tried, parts.deps);
+    if (tried.size > 0 && !work.seed && early?.lost === undefined)
+      lost = await lostFiles(mirror, state, tried, parts.deps);
     if (tried.size > 0)
       report = await sendTo(mirror, state, chosen, parts, {
         ...work,
@@ -100,34 +100,14 @@ async function bring(parts: Parts, one: OpenMirror, work: FanOut, agreed: StateI
     trouble === null && !report.interrupted ? await copySnapshots(parts, one, work, agreed) : { made: [], trouble };
   const failed = [...report.errors.keys()].flatMap((path) => state.pending.get(path) ?? []);
   const unsent = [...gap.unsent.map(({ agreed: { path } }) => path), ...lost].filter((path) => !tried.has(path)).length;
-  const { uploaded, deleted } = report;
+  const { deleted } = report;
+  const ahead = early?.uploaded ?? [];
+  const uploaded = [...new Set([...ahead, ...report.uploaded])].sort();
   const facts = { uploaded, deleted, failed, trouble: copied.trouble, unsent, snapshots: copied.made };
-  return { outcome: mirrorOutcome(mirror, state, facts), paths: new Set([...tried, ...gap.settled]) };
-}
-
-/** A primary that was lost when another one took its place hears of it before anything else. */
-async function tell({ deps }: Parts, { mirror, state }: OpenMirror): Promise<void> {
-  if (state.untold === undefined) return;
-  await writeMarker(await mirror.backend(), "moved", state.untold, deps.signal);
-  state.setUntold(undefined);
+  return { outcome: mirrorOutcome(mirror, state, facts), paths: new Set([...tried, ...gap.settled, ...ahead]) };
 }
 
 const NOTHING: SendReport = { uploaded: [], deleted: [], errors: new Map(), interrupted: false };
-
-/** From so many bodies on it pays to find out first which blob folders exist. */
-const MANY = 16;
-
-async function hooksFor(parts: Parts, mirror: Mirror, count: number) {
-  const primary = await parts.snapshotHooks().catch(() => ({}) as Awaited<ReturnType<Parts["snapshotHooks"]>>);
-  const held = primary.heldBySnapshot === undefined ? {} : { heldBySnapshot: primary.heldBySnapshot };
-  if (!mirrorsBlobs(parts.deps.config)) return held;
-  const snapshots = await mirror.snapshots();
-  const { signal } = parts.deps;
-  if (count >= MANY) await snapshots.prepareToStore({ signal });
-  const beforeUpload: typeof primary.beforeUpload = async (content) =>
-    (await snapshots.store(content, { signal })).path;
-  return { ...held, beforeUpload };
-}
 
 /** What the attempts make of the queue. */
 function settle(

@@ -1,6 +1,7 @@
 import type { Backend } from "../../backends/types.ts";
 import type { ProjectConfig } from "../../settings/model.ts";
 import type { SnapshotService } from "../../snapshots/service.ts";
+import type { MirrorState } from "./state.ts";
 
 /** One mirror of a project, as `app.ts` puts it together. */
 export interface MirrorDeps {
@@ -25,4 +26,10 @@ export interface Mirror extends MirrorDeps {
   /** Given up for the rest of the run once it does not answer. */
   readonly backend: () => Promise<Backend>;
   readonly snapshots: () => Promise<SnapshotService>;
+}
+
+/** A mirror with what this machine knows of it. */
+export interface OpenMirror {
+  readonly mirror: Mirror;
+  readonly state: MirrorState;
 }

@@ -1,5 +1,5 @@
 import type { RelPath } from "../../lib/path.ts";
-import type { BaseEntry } from "../../sync/model.ts";
+import type { BaseEntry, FileStat } from "../../sync/model.ts";
 import type { StateIndex } from "../../sync/state-index.ts";
 import { type MirrorState, merged, type Pending } from "./state.ts";
 
@@ -13,6 +13,8 @@ export interface Wanted {
   /** What this machine has put on the mirror. */
   readonly record?: BaseEntry;
   readonly pending?: Pending;
+  /** The project's own file, just sent to the primary with that content. */
+  readonly local?: FileStat;
 }
 
 /** What one mirror lacks. */

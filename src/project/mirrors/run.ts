@@ -5,7 +5,9 @@ import type { Due } from "../../sync/marker.ts";
 import type { Plan, Status } from "../../sync/model.ts";
 import type { BackendOutcome } from "../model.ts";
 import type { Parts } from "../parts.ts";
-import { fanOut, type OpenMirror } from "./fan-out.ts";
+import { type AheadRun, sendAhead } from "./ahead.ts";
+import { fanOut } from "./fan-out.ts";
+import type { OpenMirror } from "./model.ts";
 import { chooseWork, MAX_RETRIES, mirrorGap, sameContent } from "./plan.ts";
 import { stateOf } from "./recover.ts";
 import { mirrorsSnapshots } from "./snapshots.ts";
@@ -20,6 +22,8 @@ export interface MirrorRun {
   queueSnapshot(timestamp: string): void;
   /** Whether there is anything to do for a run that changed nothing itself. */
   hasWork(): Promise<boolean>;
+  /** Before the primary is written: sends mirrors what it has acknowledged, while it is sent the rest. */
+  ahead(plan: Plan, look: Look): AheadRun;
   /** Brings the mirrors to what is agreed. */
   start(seen: Seen, snapshotMade: Promise<unknown>): Promise<readonly BackendOutcome[]>;
 }
@@ -30,6 +34,7 @@ export interface Seen {
   readonly look: Look;
   /** Whether what earlier runs left is tried, too. */
   readonly retries: boolean;
+  readonly ahead?: AheadRun;
 }
 
 /** Undefined where the project has no mirrors. Needs the project's lock, and what an interrupted run left taken up. */
@@ -82,8 +87,14 @@ export async function openMirrorRun(parts: Parts): Promise<MirrorRun | undefined
         );
       });
     },
-    start({ due, plan, look, retries }, snapshotMade) {
+    ahead(plan, look) {
+      const uploads = new Set(plan.actions.flatMap(({ kind, path }) => (kind === "upload" ? path : [])));
+      const doomed = doomedBy(plan, look).keys();
+      return sendAhead(parts, open, { uploads, doomed, agreed: look.base.index, isCurrent: currentBy(plan, look) });
+    },
+    start({ due, plan, look, retries, ahead }, snapshotMade) {
       return fanOut(parts, open, {
+        ...(ahead && { ahead }),
         fresh: new Set([...(due?.uploaded ?? []), ...(due?.downloaded ?? []), ...doomedBy(plan, look).keys()]),
         likelyThere: new Set(due?.downloaded),
         retry: retries ? retry : "none",

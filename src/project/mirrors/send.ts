@@ -211,7 +211,9 @@ async function perform(sending: Sending, steps: readonly Step[]): Promise<void> 
     }
     try {
       const staging = mirrorFiles(sending.mirror.stateFolder).staging;
-      const source = await agreedSource(sending.parts, wanted.agreed, { index: sending.agreed, staging });
+      const places = { index: sending.agreed, staging };
+      const own = wanted.local && ({ root: "project", stat: wanted.local } as const);
+      const source = own ?? (await agreedSource(sending.parts, wanted.agreed, places));
       (source.root === "project" ? here : staged).push(upload(step, wanted, source));
     } catch (error) {
       noteError(sending, path, error);

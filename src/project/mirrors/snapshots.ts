@@ -11,7 +11,7 @@ import type { StateIndex } from "../../sync/state-index.ts";
 import { withAgreedBody } from "../agreed-body.ts";
 import { fileContent, withLocalCopy } from "../content.ts";
 import type { Parts } from "../parts.ts";
-import type { OpenMirror } from "./fan-out.ts";
+import type { OpenMirror } from "./model.ts";
 import { MAX_RETRIES, sameContent } from "./plan.ts";
 
 /** Whether mirrors get the snapshots, too (decision 26). */

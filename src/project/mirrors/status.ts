@@ -8,8 +8,7 @@ import { describeItemError } from "../../sync/item-error.ts";
 import type { StateIndex } from "../../sync/state-index.ts";
 import type { BackendColumn, MirrorFileState, PendingResult } from "../model.ts";
 import type { Parts } from "../parts.ts";
-import type { OpenMirror } from "./fan-out.ts";
-import type { Mirror } from "./model.ts";
+import type { Mirror, OpenMirror } from "./model.ts";
 import { mirrorGap, sameContent } from "./plan.ts";
 import { openMirrors } from "./run.ts";
 
