@@ -109,6 +109,8 @@ export interface StatOptions extends CallOptions {
    * again. `close` gives back what no write used.
    */
   readonly forWrite?: boolean;
+  /** False for a run that leaves even caches alone. */
+  readonly remember?: boolean;
 }
 
 export interface ReadOptions extends CallOptions {

@@ -263,8 +263,8 @@ async function look(deps: SyncDeps, options: LookOptions, parts: LookParts): Pro
     const base = await load(options.cache);
     // What only the manifest tells is first held against the whole remote.
     if (!base.isFirst) {
-      const { forWrite = false } = options;
-      const how = { ...deps, scope, base, read, forWrite, backend: await deps.backend() };
+      const { forWrite = false, cache } = options;
+      const how = { ...deps, scope, base, read, forWrite, cache, backend: await deps.backend() };
       const views = await selectedViews(selection.exact, how);
       const seen: Look = { ...(await lookAtViews(views, tools)), selection, notices: [...base.notices] };
       if (selection.unmatched(seenPaths(seen)).length === 0) return seen;

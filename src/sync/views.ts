@@ -84,6 +84,8 @@ export interface SelectedViewsOptions {
   readonly scope: Scope;
   readonly base: Base;
   readonly backend: Backend;
+  /** False for a run that leaves even caches alone. */
+  readonly cache: boolean;
   readonly signal: AbortSignal;
   /** Files that have changed here are looked up to be written. */
   readonly forWrite?: boolean;
@@ -97,12 +99,13 @@ export async function selectedViews(paths: readonly RelPath[], options: Selected
   const sorted = [...new Set(paths)].sort(comparePaths);
   const view = viewOf(sorted, options);
   const changed = new Set(options.forWrite ? changedIn(view, base) : []);
+  const call = options.cache ? { signal } : { signal, remember: false };
   const lookUp = (path: RelPath) =>
-    isRacy(base, path) ? options.read(path) : backend.stat(path, { signal, forWrite: changed.has(path) });
+    isRacy(base, path) ? options.read(path) : backend.stat(path, { ...call, forWrite: changed.has(path) });
   const remote = (await Promise.all(sorted.map(lookUp))).filter((file) => file !== undefined);
   const gone = sorted.some((path) => base.index.find(path) >= 0) && remote.length < sorted.length;
   // A folder without anything in it, not even our own folders, is a disk that is not mounted rather than a remote.
-  const top = gone ? await backend.list("", { shallow: true, signal }) : undefined;
+  const top = gone ? await backend.list("", { ...call, shallow: true }) : undefined;
   const remoteExists = top === undefined || (top.exists && top.files.length + top.folders.length > 0);
   const isMissing = (folder: RelPath): boolean => top !== undefined && !top.folders.includes(folder);
   const missing = { blobsMissing: isMissing(BLOBS_FOLDER), snapshotsMissing: isMissing(SNAPSHOTS_FOLDER) };

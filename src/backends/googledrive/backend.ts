@@ -3,7 +3,7 @@ import { parentOf } from "../../lib/path.ts";
 import { settle } from "../nodes/changes.ts";
 import type { Nodes } from "../nodes/model.ts";
 import { type NodeIndex, nodeIndex } from "../nodes/node-index.ts";
-import type { Backend, CallOptions, Capabilities } from "../types.ts";
+import type { Backend, CallOptions, Capabilities, StatOptions } from "../types.ts";
 import type { DriveClient } from "./client.ts";
 import { copyFile } from "./copy.ts";
 import { mendDuplicates, withoutDuplicates } from "./duplicates.ts";
@@ -54,16 +54,26 @@ export function createDriveBackend(options: DriveBackendOptions): Backend {
   const { index } = room;
   /** Paths are resolved by the index, which this process has to have read once. */
   let ready: Promise<unknown> | undefined;
-  const known = async (call: CallOptions): Promise<void> => {
+  let isQuiet = false;
+  let hasChanged = false;
+  const changing = (): void => {
+    hasChanged = true;
+  };
+  const known = async (call: StatOptions): Promise<void> => {
     call.signal?.throwIfAborted();
-    ready ??= list("", {}).catch((error: unknown) => {
+    ready ??= list("", call.remember === false ? { remember: false } : {}).catch((error: unknown) => {
       ready = undefined;
       throw error;
     });
     await ready;
     call.signal?.throwIfAborted();
   };
+  const toChange = (call: CallOptions): Promise<void> => {
+    changing();
+    return known(call);
+  };
   const list: Backend["list"] = async (under, listOptions = {}) => {
+    isQuiet ||= listOptions.remember === false;
     const found = await index.list(under, listOptions);
     if (under === "" && listOptions.shallow !== true) room.duplicates = found.duplicates;
     const listing = withoutDuplicates(found, room);
@@ -84,29 +94,40 @@ export function createDriveBackend(options: DriveBackendOptions): Backend {
       return readFile(path, read, room);
     },
     async write(path, source, write) {
-      await known(write);
+      await toChange(write);
       return writeFile(path, source, write, { room, folders });
     },
     expectWrite(path, call = {}) {
+      changing();
       const { file } = lookUp(room, path);
       if (file !== undefined && !options.facts.ifMatch) room.expected.add(file.id);
       // Who writes is told of a failure.
       if (ready !== undefined) void folders.ensure(parentOf(path), only(call)).catch(() => undefined);
     },
     async remove(path, remove) {
-      await known(remove);
+      await toChange(remove);
       return removeFile(path, remove, room);
     },
     async copy(from, to, copy = {}) {
-      await known(copy);
+      await toChange(copy);
       return copyFile(from, to, copy, { room, folders });
     },
-    removeFolder: (path, call = {}) => removeEmptyFolder(path, only(call), room),
-    mend: (call = {}) => mendDuplicates(room, only(call)),
+    removeFolder(path, call = {}) {
+      changing();
+      return removeEmptyFolder(path, only(call), room);
+    },
+    async mend(call = {}) {
+      const done = await mendDuplicates(room, only(call));
+      if (done.length > 0) changing();
+      return done;
+    },
     canonicalHash: (stored) => stored,
     async close() {
-      index.save();
-      room.ids.save();
+      // What was looked up is noted, and ids are asked for by the way, too.
+      if (hasChanged || !isQuiet) {
+        index.save();
+        room.ids.save();
+      }
       client.close();
     },
   };

@@ -67,6 +67,9 @@ export function nodeIndex(options: NodeIndexOptions): NodeIndex {
   /** A stream whose pages were cut off; it goes on where it stopped. */
   let open: Progress | undefined;
   let queue: Promise<unknown> = Promise.resolve();
+  /** The run leaves caches alone. */
+  let isQuiet = false;
+  let hasNoted = false;
 
   const present = (): NodeView => {
     const nodes: Nodes = kept?.nodes ?? new Map();
@@ -84,6 +87,7 @@ export function nodeIndex(options: NodeIndexOptions): NodeIndex {
   }
 
   async function readStream(list: ListOptions): Promise<NodeView> {
+    isQuiet ||= list.remember === false;
     if (!loaded) kept = store.load();
     loaded = true;
     open ??= { stream: newStream(kept === undefined), cursor: kept?.cursor };
@@ -117,12 +121,15 @@ export function nodeIndex(options: NodeIndexOptions): NodeIndex {
     at: (path) => present().at(path),
     node: (id) => present().node(id),
     note(changes) {
+      hasNoted ||= changes.length > 0;
       for (const change of changes) {
         notes.add(change);
         view?.set(change.id, change.is === "gone" ? undefined : change);
       }
     },
-    save: () => notes.save(),
+    save() {
+      if (hasNoted || !isQuiet) notes.save();
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { NodeChange, NodePage } from "../../../src/backends/nodes/model.ts";
 import { type NodeIndex, nodeIndex } from "../../../src/backends/nodes/node-index.ts";
@@ -111,4 +111,21 @@ test("save: what a stream has not told within the hour is not believed", async (
   first.save();
   state.now += 2 * 3600 * 1000;
   expect(await shown(state.open())).toEqual(["a.md 1"]);
+});
+
+test("save: a run that leaves caches alone keeps its own deeds, and neither adds nor drops what was noted", async () => {
+  const { open, path, pages } = stream();
+  const first = open();
+  await first.list("");
+  first.note([file("b", "b.md")]);
+  first.save();
+  const before = readFileSync(`${path}.noted`, "utf8");
+  pages.push([file("b", "b.md")]);
+  const quiet = open();
+  expect(await quiet.list("", { remember: false }).then(({ files }) => files.length)).toBe(2);
+  quiet.save();
+  expect(readFileSync(`${path}.noted`, "utf8")).toBe(before);
+  quiet.note([file("c", "c.md")]);
+  quiet.save();
+  expect(await shown(open())).toEqual(["a.md 1", "b.md 1", "c.md 1"]);
 });
