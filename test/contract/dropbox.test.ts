@@ -2,7 +2,8 @@ import { afterAll } from "bun:test";
 import { wrapBackend } from "../../src/backends/wrap/stack.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { FakeDropbox } from "../fakes/dropbox.ts";
-import { dropboxContract, PASSING, quickClock } from "../support/dropbox-setup.ts";
+import { dropboxContract, PASSING } from "../support/dropbox-setup.ts";
+import { leapingClock } from "../support/leaping-clock.ts";
 import { contractSuite } from "./suite.ts";
 
 const fake = await FakeDropbox.start();
@@ -21,7 +22,7 @@ await contractSuite(
 
 const short = "the chapter before has it, and its many files would only meet the same trouble more often";
 const setup = dropboxContract(troubled, (backend) =>
-  wrapBackend(backend, { clock: quickClock(), attempts: 8, maxThrottleWaitMs: Number.POSITIVE_INFINITY, ...limits }),
+  wrapBackend(backend, { clock: leapingClock(), attempts: 8, maxThrottleWaitMs: Number.POSITIVE_INFINITY, ...limits }),
 );
 await contractSuite("Dropbox with trouble at every fourth request", {
   async open() {

@@ -1,16 +1,8 @@
 import { describe, setDefaultTimeout } from "bun:test";
-import { FakeDropbox } from "../fakes/dropbox.ts";
-import { dropboxPlace } from "../support/dropbox-place.ts";
+import { CLOUD_KINDS } from "../support/cloud-kinds.ts";
 import { twoMachineScenarios } from "../support/two-machine-scenarios.ts";
 
 /** The preload's limit ends with the first test file (Bun 1.4.5). */
 setDefaultTimeout(60_000);
 
-describe("two machines on Dropbox", () =>
-  twoMachineScenarios({
-    name: "Dropbox",
-    async start() {
-      const fake = await FakeDropbox.start();
-      return { place: () => dropboxPlace(fake), stop: () => fake.stop() };
-    },
-  }));
+describe("two machines on Dropbox", () => twoMachineScenarios(CLOUD_KINDS.dropbox));

@@ -15,6 +15,8 @@ export function dropboxPlace(fake: FakeDropbox): RemotePlace {
   const fail = (error: unknown): never => {
     throw new Error(`the test's own hand failed: ${String(error)}`);
   };
+  const commit = (path: string, bytes: Buffer) =>
+    void fake.tree.commit({ path, mode: "overwrite" }, bytes, (error) => fail(JSON.stringify(error)));
   return {
     folder,
     settings: { backend: "dropbox", dropbox_app_key: fake.appKey, dropbox_folder: root },
@@ -34,10 +36,19 @@ export function dropboxPlace(fake: FakeDropbox): RemotePlace {
         writeFileSync(file, entry.bytes);
       }
     },
-    put(path, content) {
-      const bytes = Buffer.from(content as Uint8Array);
-      fake.tree.commit({ path: at(path), mode: "overwrite" }, bytes, (error) => fail(JSON.stringify(error)));
-    },
+    put: (path, content) => commit(at(path), Buffer.from(content as Uint8Array)),
     remove: (path) => void fake.tree.remove({ path: at(path) }),
+    prints: () => [
+      `${fake.tree.journal.length} changes`,
+      ...[...fake.tree.entries.values()].map((entry) => `${entry.display} ${entry.is === "file" ? entry.rev : ""}`),
+    ],
+    vanish() {
+      const start = fake.tree.fold(`${root}/`);
+      const below = [...fake.tree.entries].filter(([lower]) => lower.startsWith(start)).map(([, entry]) => entry);
+      fake.tree.remove({ path: root });
+      return () => {
+        for (const entry of below) if (entry.is === "file") commit(entry.display, entry.bytes);
+      };
+    },
   };
 }

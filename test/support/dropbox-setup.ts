@@ -1,7 +1,6 @@
 import { dropbox } from "../../src/backends/dropbox/index.ts";
 import type { BackendDeps } from "../../src/backends/module.ts";
 import type { Backend } from "../../src/backends/types.ts";
-import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import type { ContractSetup } from "../contract/suite.ts";
 import { type FakeDropbox, type Fault, RATE_LIMITS } from "../fakes/dropbox.ts";
 import { tag } from "../fakes/dropbox-tree.ts";
@@ -47,23 +46,6 @@ export function dropboxContract(fake: FakeDropbox, adapt: (backend: Backend) => 
           for (const each of [backend, ...others]) await each.close();
         },
       };
-    },
-  };
-}
-
-/** A clock that sleeps by stepping on. */
-export function quickClock(): Clock & { readonly slept: number[] } {
-  const slept: number[] = [];
-  let ahead = 0;
-  return {
-    slept,
-    now: () => systemClock.now() + ahead,
-    async sleep(ms, signal) {
-      signal?.throwIfAborted();
-      slept.push(ms);
-      const until = systemClock.now() + ahead + ms;
-      await Promise.resolve();
-      ahead = Math.max(ahead, until - systemClock.now());
     },
   };
 }

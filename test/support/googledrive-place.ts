@@ -55,5 +55,13 @@ export function googledrivePlace(fake: FakeDrive): RemotePlace {
       const there = inside(parentFor(path), nameOf(path));
       if (there) store.update(OWNER, there.id, { trashed: true });
     },
+    prints: () => [
+      `${store.changes.length} changes`,
+      ...[...store.items.values()].map(({ id, name, version }) => `${id} ${name} ${version}`),
+    ],
+    vanish() {
+      store.update(OWNER, root, { trashed: true });
+      return () => void store.update(OWNER, root, { trashed: false });
+    },
   };
 }

@@ -40,5 +40,14 @@ export function oneDrivePlace(fake: FakeOneDrive): RemotePlace {
     put: (path, content) =>
       void drive.put(parentOf(path), path.slice(path.lastIndexOf("/") + 1), Buffer.from(content as Uint8Array)),
     remove: (path) => drive.remove(drive.find(rootId, path)?.id ?? ""),
+    prints: () => [
+      `${drive.seq()} changes`,
+      ...[...drive.items.values()].map(({ id, name, etag }) => `${id} ${name} ${etag}`),
+    ],
+    vanish() {
+      const { parent, name } = drive.item(rootId);
+      drive.move(rootId, parent, `${name} away`);
+      return () => void drive.move(rootId, parent, name);
+    },
   };
 }

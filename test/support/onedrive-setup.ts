@@ -3,10 +3,10 @@ import type { BackendConfig, BackendDeps } from "../../src/backends/module.ts";
 import { onedrive } from "../../src/backends/onedrive/index.ts";
 import type { Backend } from "../../src/backends/types.ts";
 import { wrapBackend } from "../../src/backends/wrap/stack.ts";
-import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import type { ContractSetup } from "../contract/suite.ts";
 import { type FakeOneDrive, startFakeOneDrive } from "../fakes/onedrive/server.ts";
 import { backendConfig, backendDeps, memoryTokens } from "./backend-config.ts";
+import { leapingClock } from "./leaping-clock.ts";
 import { tempFolder } from "./temp.ts";
 
 export const FOLDER = "claude-mirror/notes";
@@ -67,20 +67,6 @@ export function endpointsOf(fake: FakeOneDrive): Record<string, string> {
 export function oneDriveConfig(fake: FakeOneDrive, more: Partial<BackendConfig> = {}): BackendConfig {
   const { clientId } = fake.identity;
   return backendConfig({ backend: "onedrive", onedriveClientId: clientId, onedriveFolder: FOLDER, ...more });
-}
-
-/** A clock that leaps over every wait, for all that wait at once. */
-function leapingClock(): Clock {
-  let leapt = 0;
-  const now = () => systemClock.now() + leapt;
-  return {
-    now,
-    async sleep(ms, signal) {
-      const end = now() + ms;
-      await systemClock.sleep(0, signal);
-      leapt += Math.max(0, end - now());
-    },
-  };
 }
 
 export interface Machine {

@@ -1,6 +1,8 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { compiledBinary } from "./binary.ts";
+import { cli } from "./cli.ts";
+import { leapingClock } from "./leaping-clock.ts";
 import { type Pty, startInPty } from "./pty.ts";
 import type { RemotePlace } from "./remote-place.ts";
 import { tempFolder } from "./temp.ts";
@@ -84,7 +86,7 @@ export interface MachineOptions {
 /** Sets a project up for `place`, with every file in scope unless `settings` say otherwise. */
 export async function ownMachine(
   name: string,
-  place: Pick<RemotePlace, "settings" | "token" | "env">,
+  place: Pick<RemotePlace, "settings" | "token" | "env" | "inProcess">,
   options: MachineOptions = {},
 ): Promise<OwnMachine> {
   const binary = await compiledBinary();
@@ -107,14 +109,18 @@ export async function ownMachine(
     ...options.settings,
   };
   const at = (path: string) => join(project, path);
+  const clock = leapingClock();
   const machine: OwnMachine = {
     home,
     project,
     config,
-    async run(words, { stdin, env, cwd } = {}) {
+    async run(words, { stdin, env: more, cwd: folder } = {}) {
+      const env = { HOME: home, ...place.env, ...more };
+      const cwd = folder?.startsWith("/") ? folder : join(project, folder ?? ".");
+      if (place.inProcess) return runOf(await cli(words, { env, cwd, home, clock, ...(stdin && { stdin }) }));
       const child = Bun.spawn([binary, ...words], {
-        env: { HOME: home, ...place.env, ...env },
-        cwd: cwd?.startsWith("/") ? cwd : join(project, cwd ?? "."),
+        env,
+        cwd,
         stdin: stdin === undefined ? "ignore" : Buffer.from(stdin),
         stdout: "pipe",
         stderr: "pipe",

@@ -1,9 +1,10 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { APACHE_USER, startApache } from "./apache.ts";
 import { startNginx } from "./nginx.ts";
 import type { TestServer } from "./server-process.ts";
 import { tempFolder } from "./temp.ts";
+import { fingerprint } from "./tree.ts";
 import { giveToServer } from "./webdav-setup.ts";
 
 /** One project's remote, and the hand of somebody who changes it without us. */
@@ -24,8 +25,19 @@ export interface RemotePlace {
   readonly env?: Readonly<Record<string, string>>;
   /** Brings `folder` up to date where the remote is somewhere else than on this disk. */
   refresh?(): void;
+  /** Every item with what changes by any write, where the remote is somewhere else than on this disk. */
+  prints?(): readonly string[];
   put(path: string, content: string | Uint8Array): void;
   remove(path: string): void;
+  /** Hides all of the remote; what it answers brings it back. */
+  vanish(): () => void;
+  /** True where the program runs inside the test's process. */
+  readonly inProcess?: boolean;
+}
+
+/** Everything on the remote with what would show any write. */
+export function remoteFingerprint({ folder, prints }: RemotePlace): readonly string[] {
+  return prints?.() ?? fingerprint(folder);
 }
 
 export interface RemoteKind {
@@ -77,7 +89,7 @@ function localPlace(): RemotePlace {
   };
 }
 
-function hand(folder: string): Pick<RemotePlace, "folder" | "put" | "remove"> {
+function hand(folder: string): Pick<RemotePlace, "folder" | "put" | "remove" | "vanish"> {
   return {
     folder,
     put(path, content) {
@@ -87,5 +99,9 @@ function hand(folder: string): Pick<RemotePlace, "folder" | "put" | "remove"> {
       giveToServer(folder);
     },
     remove: (path) => rmSync(join(folder, path), { recursive: true }),
+    vanish() {
+      renameSync(folder, `${folder} away`);
+      return () => renameSync(`${folder} away`, folder);
+    },
   };
 }

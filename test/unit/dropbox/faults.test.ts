@@ -9,7 +9,8 @@ import { FakeDropbox, type Fault, RATE_LIMITS } from "../../fakes/dropbox.ts";
 import { tag } from "../../fakes/dropbox-tree.ts";
 import { memoryTokens } from "../../support/backend-config.ts";
 import { sourceOf, textAt } from "../../support/bodies.ts";
-import { dropboxFolder, PASSING, quickClock } from "../../support/dropbox-setup.ts";
+import { dropboxFolder, PASSING } from "../../support/dropbox-setup.ts";
+import { leapingClock } from "../../support/leaping-clock.ts";
 
 const fake = await FakeDropbox.start();
 afterAll(() => fake.stop());
@@ -18,12 +19,12 @@ interface Lab {
   /** As the program uses it. */
   readonly backend: Backend;
   readonly root: string;
-  readonly clock: ReturnType<typeof quickClock>;
+  readonly clock: ReturnType<typeof leapingClock>;
   readonly pauses: number[];
 }
 
 async function lab(): Promise<Lab> {
-  const clock = quickClock();
+  const clock = leapingClock();
   const pauses: number[] = [];
   const { backend, root } = await dropboxFolder(fake, { clock });
   const options = { clock, random: () => 0.5, attempts: 3, parallel: 5, maxThrottleWaitMs: 60_000 };

@@ -3,12 +3,12 @@ import { BackendError } from "../../../src/backends/errors.ts";
 import { reasonOf } from "../../../src/backends/googledrive/errors.ts";
 import type { Backend, Source } from "../../../src/backends/types.ts";
 import { wrapBackend } from "../../../src/backends/wrap/stack.ts";
-import { type Clock, systemClock } from "../../../src/lib/clock.ts";
 import { hashBytes } from "../../../src/lib/hash.ts";
 import { relPath } from "../../../src/lib/path.ts";
 import { startFakeDrive } from "../../fakes/googledrive/server.ts";
 import { sourceOf, textAt } from "../../support/bodies.ts";
 import { type DrivePlace, drivePlace } from "../../support/googledrive.ts";
+import { leapingClock } from "../../support/leaping-clock.ts";
 import { seededRandom } from "../../support/random.ts";
 import { tempFolder } from "../../support/temp.ts";
 
@@ -16,25 +16,12 @@ const fake = await startFakeDrive();
 afterAll(() => fake.stop());
 const base = tempFolder("drive-faults");
 
-/** A clock that sleeps by stepping on. */
-function quickClock(): Clock {
-  let ahead = 0;
-  return {
-    now: () => systemClock.now() + ahead,
-    async sleep(ms, signal) {
-      signal?.throwIfAborted();
-      ahead += ms;
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    },
-  };
-}
-
 let place: DrivePlace;
 let backend: Backend;
 let pauses: number[];
 let accounts = 0;
 beforeEach(async () => {
-  const clock = quickClock();
+  const clock = leapingClock();
   place = drivePlace(fake, base, { user: `faulty-${++accounts}@example.com` });
   pauses = [];
   backend = wrapBackend(await place.open(), {
