@@ -56,6 +56,14 @@ export function foldersOf(path: RelPath): RelPath[] {
   return folders;
 }
 
+/** The innermost folder that is one of these, or holds them all. */
+export function commonFolder(folders: readonly (RelPath | "")[]): RelPath | "" {
+  let common = folders[0] ?? "";
+  for (const folder of folders)
+    while (!isUnder(folder || ("" as RelPath), common)) common = parentOf(common as RelPath);
+  return common;
+}
+
 /** The order of all our sorted lists: UTF-16 code units, what `<` does. */
 export function comparePaths(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;

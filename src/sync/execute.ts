@@ -16,6 +16,7 @@ import type { Action, ActionKind, BaseEntry, ItemError, ItemOutcome, Outcome, Pl
 import { takeActions } from "./plan.ts";
 import { removeLocal, removeRemote } from "./remove.ts";
 import { agreedBase, type BeforeUpload, callOptions, folderSyncer, type RunContext } from "./run-context.ts";
+import { type SentFiles, sentFiles } from "./sent-files.ts";
 import type { Trash } from "./trash.ts";
 import { damaged, type Sent, upload } from "./upload.ts";
 
@@ -72,14 +73,14 @@ export async function execute(plan: Pick<Plan, "actions">, options: ExecuteOptio
   await options.journal.flush();
   const items = run.outcomes.filter((outcome) => outcome !== undefined);
   const { base, local, sent } = run;
-  return { items, interrupted: run.interrupted, confirmed: { base, local }, sent };
+  return { items, interrupted: run.interrupted, confirmed: { base, local }, sent: sent.all };
 }
 
 interface Run extends RunContext {
   readonly options: ExecuteOptions;
   readonly base: Map<RelPath, BaseEntry | undefined>;
   readonly local: Map<RelPath, LocalFact>;
-  readonly sent: Map<RelPath, SentFile>;
+  readonly sent: SentFiles;
   /** By the action's place in the plan. */
   readonly outcomes: (ItemOutcome | undefined)[];
   /** Items done or failed so far. */
@@ -93,7 +94,7 @@ interface Run extends RunContext {
 function beginRun(options: ExecuteOptions): Run {
   const base = new Map<RelPath, BaseEntry | undefined>();
   const local = new Map<RelPath, LocalFact>();
-  const sent = new Map<RelPath, SentFile>();
+  const sent = sentFiles();
   const { heldBySnapshot, beforeUpload, onSent, resumed } = options;
   return {
     options,
@@ -110,7 +111,7 @@ function beginRun(options: ExecuteOptions): Run {
     record(record) {
       options.journal.append(record);
       if (options.confirmedIn !== "journal") note(record, { base, local, sent });
-      else if (record.kind === "sent") sent.set(record.sent.path, record.sent);
+      else if (record.kind === "sent") sent.add(record.sent);
       else sent.delete(record.kind === "set" ? record.base.path : record.path);
     },
     base,
@@ -135,7 +136,7 @@ function openRoot(root: string): LocalRoot {
 function note(record: JournalRecord, run: Pick<Run, "base" | "local" | "sent">): void {
   switch (record.kind) {
     case "sent":
-      run.sent.set(record.sent.path, record.sent);
+      run.sent.add(record.sent);
       return;
     case "gone":
       run.sent.delete(record.path);
@@ -264,7 +265,7 @@ function fail({ path, kind }: Pick<Action, "path" | "kind">, place: number, erro
 
 /** Learns the versions that answers did not name. What cannot be learnt costs the next run a comparison. */
 async function closeRun(run: Run): Promise<void> {
-  if (run.sent.size === 0 || run.stopped?.class === "AUTH") return;
+  if (run.sent.all.size === 0 || run.stopped?.class === "AUTH") return;
   if (run.signal?.aborted) {
     run.interrupted = true;
     return;
@@ -272,15 +273,13 @@ async function closeRun(run: Run): Promise<void> {
   const { options } = run;
   const looked = { backend: run.backend, clock: run.clock, workers: options.workers, ...callOptions(run) };
   try {
-    const { confirmed, damaged: bad } = await learnRevs(run.sent, looked);
-    for (const [path, file] of confirmed) {
-      const sent = run.sent.get(path);
-      if (sent === undefined) continue;
-      const { md5, sha256, local } = sent;
-      const fact = local === undefined ? {} : { local: { stat: local, hash: { md5, sha256 } } };
-      run.record({ kind: "set", base: agreedBase(run, file, { md5, sha256 }), ...fact });
-    }
-    for (const path of bad) reportDamage(path, run);
+    await learnRevs(run.sent.all, looked, {
+      confirmed({ md5, sha256, local }, file) {
+        const fact = local === undefined ? {} : { local: { stat: local, hash: { md5, sha256 } } };
+        run.record({ kind: "set", base: agreedBase(run, file, { md5, sha256 }), ...fact });
+      },
+      damaged: ({ path }) => reportDamage(path, run),
+    });
   } catch (error) {
     if (error instanceof LocalFileError) throw error;
     if (run.signal?.aborted) {

@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { lazyMap } from "../lib/lazy-map.ts";
 import { ITEMS_PER_COLLECTION, releaseDuring } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import { type Confirmed, decodeLine, type LocalFact, placedLines } from "./journal.ts";
@@ -32,8 +33,8 @@ export function viewJournal(file: string): Confirmed {
     throw asLocalError(new Error("it has changed"), `could not read "${file}"`);
   };
   return {
-    base: lazyMap(places, () => true, baseOf),
-    local: lazyMap(places, (place) => place % 2 === 1, localOf),
+    base: lazyMap(places, { valueAt: (place) => baseOf(Math.floor(place / 2)) }),
+    local: lazyMap(places, { isIn: (place) => place % 2 === 1, valueAt: (place) => localOf(Math.floor(place / 2)) }),
   };
 }
 
@@ -76,44 +77,4 @@ function recordReader(file: string): (at: number) => ReturnType<typeof decodeLin
     last = decodeLine(line);
     return last;
   };
-}
-
-/** The places that are in it, as a map that makes its values each time they are asked for. */
-function lazyMap<V>(
-  places: ReadonlyMap<RelPath, number>,
-  isIn: (place: number) => boolean,
-  valueAt: (at: number) => V,
-): ReadonlyMap<RelPath, V> {
-  let size = 0;
-  for (const place of places.values()) if (isIn(place)) size++;
-  const has = (path: RelPath): boolean => {
-    const place = places.get(path);
-    return place !== undefined && isIn(place);
-  };
-  const made = (place: number): V => valueAt(Math.floor(place / 2));
-  function* entries(): Generator<[RelPath, V], undefined> {
-    for (const [path, place] of places) if (isIn(place)) yield [path, made(place)];
-  }
-  function* keys(): Generator<RelPath, undefined> {
-    for (const [path, place] of places) if (isIn(place)) yield path;
-  }
-  function* values(): Generator<V, undefined> {
-    for (const place of places.values()) if (isIn(place)) yield made(place);
-  }
-  const map: ReadonlyMap<RelPath, V> = {
-    size,
-    has,
-    get: (path) => {
-      const place = places.get(path);
-      return place !== undefined && isIn(place) ? made(place) : undefined;
-    },
-    keys,
-    values,
-    entries,
-    [Symbol.iterator]: entries,
-    forEach(visit) {
-      for (const [path, value] of entries()) visit(value, path, map);
-    },
-  };
-  return map;
 }

@@ -30,7 +30,7 @@ export type PropfindResult =
 export async function propfind(
   connection: DavConnection,
   options: Propfind,
-  onEntry: (entry: DavEntry) => void,
+  onEntry: (entry: DavEntry, dateMs: number | undefined) => void,
 ): Promise<PropfindResult> {
   const request: DavRequest = {
     method: "PROPFIND",
@@ -48,9 +48,11 @@ export async function propfind(
     if (options.depth === "infinity" && response.status >= 400) return { kind: "too-deep" };
     throw notWebdav(connection, request, response);
   }
+  const date = Date.parse(response.headers.get("date") ?? "");
+  const dateMs = Number.isNaN(date) ? undefined : date;
   const reader = response.stream().getReader();
   try {
-    const parser = createMultistatusParser(onEntry);
+    const parser = createMultistatusParser((entry) => onEntry(entry, dateMs));
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
@@ -61,8 +63,7 @@ export async function propfind(
     await reader.cancel().catch(() => {});
     throw options.signal?.aborted ? options.signal.reason : connection.broken(error, request);
   }
-  const date = Date.parse(response.headers.get("date") ?? "");
-  return { kind: "found", dateMs: Number.isNaN(date) ? undefined : date };
+  return { kind: "found", dateMs };
 }
 
 function notWebdav(
@@ -188,7 +189,6 @@ interface Collected {
   readonly keep: ((file: RemoteFile) => boolean) | undefined;
   readonly folders: RelPath[];
   readonly unusable: UnusableName[];
-  readonly seen: Set<string>;
   /** ETag of the folder that was asked for first. */
   etag: string | undefined;
 }
@@ -219,7 +219,6 @@ export async function listFolder(
     keep,
     folders: [],
     unusable: [],
-    seen: new Set(),
     etag: undefined,
   };
   const walk: Walk = { connection, facts, options, skip, collected };
@@ -228,7 +227,8 @@ export async function listFolder(
     if ((await lookUp(connection, facts, under, options)).kind === "folder") throw error;
     return false;
   });
-  const cursor = facts.propagates && under === "" && exists ? collected.etag : undefined;
+  const cursor = facts.propagates && under === "" ? collected.etag : undefined;
+  if (!exists) return { files: [], folders: [], unusable: [], exists };
   const { files, folders, unusable } = collected;
   return { files, folders, unusable, exists, ...(cursor === undefined ? {} : { cursor }) };
 }
@@ -265,45 +265,44 @@ function vanished(folder: RelPath): BackendError {
   return new BackendError(`Could not list "${folder}": the folder went away meanwhile`, { class: "TRANSIENT" });
 }
 
-/** One PROPFIND on a folder, into what is collected; answers the folders seen below it. */
+/** One PROPFIND on a folder, into what is collected; answers the folders seen below it. Each file is settled as it comes. */
 async function listOne(
   walk: Walk,
   folder: RelPath | "",
   depth: "1" | "infinity",
 ): Promise<readonly RelPath[] | "missing" | "too-deep"> {
-  const { connection } = walk;
-  const entries: { path: RelPath; entry: DavEntry }[] = [];
-  const temps: { path: RelPath; entry: DavEntry }[] = [];
-  const folders: RelPath[] = [];
+  const { connection, collected } = walk;
+  const below: Below = { folders: [], kept: new Set() };
   let self: DavEntry | undefined;
   const what = folder === "" ? "list the remote folder" : `list "${folder}"`;
   const url = folderUrl(connection.root, folder);
-  const found = await propfind(connection, { url, depth, what, signal: walk.options.signal }, (entry) => {
+  const found = await propfind(connection, { url, depth, what, signal: walk.options.signal }, (entry, dateMs) => {
     const href = readHref(connection.root, entry.href);
     if (href.kind === "unusable") {
-      walk.collected.unusable.push({ name: href.name, reason: href.reason });
+      collected.unusable.push({ name: href.name, reason: href.reason });
     } else if (href.kind === "root" ? folder === "" : href.path === folder) {
       self = entry;
     } else if (href.kind === "root" || !isWithin(href.path, folder, depth)) {
-      walk.collected.unusable.push({ name: entry.href.slice(0, 300), reason: "listed where it does not belong" });
+      collected.unusable.push({ name: entry.href.slice(0, 300), reason: "listed where it does not belong" });
     } else if (isOurs(href.path)) {
-      if (!entry.isFolder && entry.size !== undefined) temps.push({ path: href.path, entry });
+      if (!entry.isFolder && entry.size !== undefined) noteTemp(walk, href.path, entry, dateMs);
     } else {
-      take(walk, href.path, entry, folders, entries);
+      take(walk, { path: href.path, entry, dateMs }, below);
     }
   });
   if (found.kind !== "found") return found.kind;
   if (self === undefined) throw noSelf(what);
   if (!self.isFolder) return "missing";
-  walk.collected.etag ??= self.etag === undefined ? undefined : canonicalEtag(self.etag);
-  for (const { path, entry } of entries) {
-    const file = remoteFile(path, entry, walk.facts, found.dateMs);
-    if (walk.collected.keep?.(file) ?? true) walk.collected.files.push(file);
-  }
-  for (const { path, entry } of temps) noteTemp(walk, path, entry, found.dateMs);
-  walk.collected.count += entries.length;
-  walk.options.onCount?.(walk.collected.count);
-  return folders;
+  collected.etag ??= self.etag === undefined ? undefined : canonicalEtag(self.etag);
+  walk.options.onCount?.(collected.count);
+  return below.folders;
+}
+
+/** What one answer showed below its folder. */
+interface Below {
+  readonly folders: RelPath[];
+  /** Folders, and the files that were kept: a server may name one twice. */
+  readonly kept: Set<string>;
 }
 
 function noteTemp(walk: Walk, path: RelPath, entry: DavEntry, dateMs: number | undefined): void {
@@ -319,24 +318,29 @@ function noSelf(what: string): BackendError {
   });
 }
 
-function take(
-  walk: Walk,
-  path: RelPath,
-  entry: DavEntry,
-  folders: RelPath[],
-  entries: { path: RelPath; entry: DavEntry }[],
-): void {
-  const { collected } = walk;
-  if (collected.seen.has(path)) return;
-  if (entry.status === 404 || entry.status === 410) return;
+/** After so many files of one answer it is told how many there are. */
+const FILES_PER_COUNT = 1000;
+
+interface Listed {
+  readonly path: RelPath;
+  readonly entry: DavEntry;
+  readonly dateMs: number | undefined;
+}
+
+function take({ collected, facts, options }: Walk, { path, entry, dateMs }: Listed, below: Below): void {
+  if (below.kept.has(path) || entry.status === 404 || entry.status === 410) return;
   if ((entry.status ?? 200) !== 200 || entry.failed !== undefined) throw new IncompleteEntryError(path, entry);
-  collected.seen.add(path);
   if (entry.isFolder) {
-    folders.push(path);
+    below.kept.add(path);
+    below.folders.push(path);
     collected.folders.push(path);
-  } else {
-    entries.push({ path, entry });
+    return;
   }
+  const file = remoteFile(path, entry, facts, dateMs);
+  if (++collected.count % FILES_PER_COUNT === 0) options.onCount?.(collected.count);
+  if (collected.keep?.(file) === false) return;
+  below.kept.add(path);
+  collected.files.push(file);
 }
 
 function isWithin(path: RelPath, folder: RelPath | "", depth: "1" | "infinity"): boolean {

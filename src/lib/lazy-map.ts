@@ -1,0 +1,45 @@
+export interface LazyMapOptions<V> {
+  readonly valueAt: (place: number) => V;
+  /** Whether the value of this place is in the map; all are when left out. */
+  readonly isIn?: (place: number) => boolean;
+}
+
+/** The places that are in it, as a map that makes its values each time they are asked for. Follows what becomes of `places`. */
+export function lazyMap<K, V>(
+  places: ReadonlyMap<K, number>,
+  { valueAt, isIn = () => true }: LazyMapOptions<V>,
+): ReadonlyMap<K, V> {
+  const has = (key: K): boolean => {
+    const place = places.get(key);
+    return place !== undefined && isIn(place);
+  };
+  function* entries(): Generator<[K, V], undefined> {
+    for (const [key, place] of places) if (isIn(place)) yield [key, valueAt(place)];
+  }
+  function* keys(): Generator<K, undefined> {
+    for (const [key, place] of places) if (isIn(place)) yield key;
+  }
+  function* values(): Generator<V, undefined> {
+    for (const place of places.values()) if (isIn(place)) yield valueAt(place);
+  }
+  const map: ReadonlyMap<K, V> = {
+    get size() {
+      let size = 0;
+      for (const place of places.values()) if (isIn(place)) size++;
+      return size;
+    },
+    has,
+    get: (key) => {
+      const place = places.get(key);
+      return place !== undefined && isIn(place) ? valueAt(place) : undefined;
+    },
+    keys,
+    values,
+    entries,
+    [Symbol.iterator]: entries,
+    forEach(visit) {
+      for (const [key, value] of entries()) visit(value, key, map);
+    },
+  };
+  return map;
+}
