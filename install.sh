@@ -110,6 +110,8 @@ install() {
   mv -f "$TEMP/claude-mirror-install" "$DIR/claude-mirror-install"
   say "Installed $(cat "$TEMP/version") in $DIR${had:+ (it was $had)}."
   if [ "$MODIFY_PATH" = yes ]; then put_on_path; fi
+  # A version from before the manual page has none.
+  PATH=$DIR:$PATH "$DIR/claude-mirror" install --only man --yes >/dev/null 2>&1 || :
   tell_next
 }
 

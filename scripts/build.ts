@@ -1,7 +1,7 @@
 // Builds the executable: `bun scripts/build.ts [--all [--releases=URL] | --faults]`, see docs/install.md.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 const ROOT = join(import.meta.dir, "..");
@@ -128,18 +128,23 @@ async function buildAll(folder: string, releases: string): Promise<void> {
     const outfile = join(folder, `claude-mirror-${name}${name.startsWith("windows") ? ".exe" : ""}`);
     try {
       report(outfile, await buildBinary({ outfile, target, releases }));
-      const digest = createHash("sha256").update(readFileSync(outfile)).digest("hex");
-      sums.push(`${digest}  ${basename(outfile)}\n`);
+      sums.push(sumLine(outfile));
     } catch (error) {
       missing.push(name);
       console.error(`cannot build ${name}: ${reasonOf(error)}`);
     }
   }
+  copyFileSync(join(ROOT, "docs/claude-mirror.1"), join(folder, "claude-mirror.1"));
+  sums.push(sumLine(join(folder, "claude-mirror.1")));
   writeFileSync(join(folder, "SHA256SUMS"), sums.join(""));
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { readonly version: string };
   writeFileSync(join(folder, "VERSION"), `${version}\n`);
   console.log(join(folder, "SHA256SUMS"));
   if (missing.length > 0) throw new Error(`cannot build ${missing.join(", ")}: see above`);
+}
+
+function sumLine(file: string): string {
+  return `${createHash("sha256").update(readFileSync(file)).digest("hex")}  ${basename(file)}\n`;
 }
 
 /** `install.sh` as it goes out with a release: it knows where the releases are. */

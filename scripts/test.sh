@@ -27,7 +27,7 @@ gate() {
 # Real servers and shells that the tests drive.
 install_tools() {
   local missing=() pair
-  for pair in apache2:apache2 htpasswd:apache2-utils nginx:nginx-light zsh:zsh fish:fish dash:dash busybox:busybox systemd-analyze:systemd python3:python3 curl:curl wget:wget shellcheck:shellcheck git:git tmux:tmux openssl:openssl; do
+  for pair in apache2:apache2 htpasswd:apache2-utils nginx:nginx-light zsh:zsh fish:fish dash:dash busybox:busybox systemd-analyze:systemd python3:python3 curl:curl wget:wget shellcheck:shellcheck git:git tmux:tmux mandoc:mandoc openssl:openssl; do
     PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
   done
   [ -e /usr/lib/nginx/modules/ngx_http_dav_ext_module.so ] || missing+=(libnginx-mod-http-dav-ext)

@@ -2,7 +2,7 @@ import type { CommandContext } from "./context.ts";
 import type { ExitCode } from "./exit.ts";
 
 /** What the shell's completion offers at this place. */
-export type Completes = "file" | "folder" | "config" | "snapshot" | "backend" | "command" | "none";
+export type Completes = "file" | "folder" | "config" | "snapshot" | "backend" | "topic" | "none";
 
 interface OptionBase {
   readonly help: string;

@@ -1,5 +1,6 @@
 import type { Command, Completes, Option, Positional } from "./command.ts";
 import type { CommandEntry } from "./table.ts";
+import { TOPICS } from "./topic.ts";
 
 /** One line of the answer. */
 export interface Candidate {
@@ -101,8 +102,8 @@ async function values(place: Option | Positional, typed: string, request: Comple
       return startingWith(typed, named(await request.sources.snapshots()));
     case "backend":
       return startingWith(typed, named(request.sources.backends));
-    case "command":
-      return startingWith(typed, visible(request.commands));
+    case "topic":
+      return startingWith(typed, [...visible(request.commands), ...topics()]);
     case "none":
       return NOTHING;
   }
@@ -123,6 +124,10 @@ function visible(commands: Readonly<Record<string, CommandEntry>>): readonly Can
   return Object.entries(commands)
     .filter(([, entry]) => !entry.hidden)
     .map(([value, { summary }]) => ({ value, help: summary }));
+}
+
+function topics(): readonly Candidate[] {
+  return Object.entries(TOPICS).map(([value, { summary }]) => ({ value, help: summary }));
 }
 
 function named(values: readonly string[]): readonly Candidate[] {

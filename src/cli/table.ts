@@ -159,7 +159,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./commands/completion.ts")).completionCommand,
   },
   help: {
-    summary: "Show the commands, or one command's options",
+    summary: "Show the commands, one command's options, or a topic",
     load: async () => (await import("./commands/help.ts")).helpCommand,
   },
   version: {

@@ -1,15 +1,17 @@
 import { UsageError } from "../lib/errors.ts";
 import { suggestion } from "./suggest.ts";
 import type { CommandEntry } from "./table.ts";
+import { TOPICS } from "./topic.ts";
 
 /** Says that there is no such command and which one was probably meant. */
 export function unknownCommand(name: string, commands: Readonly<Record<string, CommandEntry>>): UsageError {
   const names = Object.entries(commands)
     .filter(([, entry]) => !entry.hidden)
     .map(([known]) => known);
-  const near = suggestion(name, names);
+  const near = suggestion(name, [...names, ...Object.keys(TOPICS)]);
+  const way = near !== undefined && Object.hasOwn(TOPICS, near) ? `help ${near}` : near;
   return new UsageError(`there is no command "${name}"`, {
-    hint: near === undefined ? "See claude-mirror help." : `Did you mean claude-mirror ${near}?`,
+    hint: way === undefined ? "See claude-mirror help." : `Did you mean claude-mirror ${way}?`,
   });
 }
 

@@ -30,6 +30,8 @@ export interface InstallPlaces extends ShellPlaces {
   readonly folder: string;
   /** Instead of the one that SHELL names. */
   readonly shell: Shell | undefined;
+  /** The text of the manual page. */
+  readonly manPage: string;
 }
 
 /** The component of this name for this machine and user. Looks at the PATH only. */
@@ -45,6 +47,8 @@ export function makeComponent(name: ComponentName, places: InstallPlaces): Compo
       return serviceComponent(places);
     case "completion":
       return completionComponent(places);
+    case "man":
+      return manComponent(places);
   }
 }
 
@@ -98,6 +102,13 @@ function completionComponent(places: InstallPlaces): Component | Unavailable {
   const line = completionLine(shell);
   if (shell === "fish") return fishComponent("completion", fishFile("completions", places), line);
   return blockComponent("completion", startFile(shell, places), { markers: COMPLETION_MARKERS, line });
+}
+
+/** Below the home folder whatever XDG_DATA_HOME says: man(1) looks beside the folders of the PATH, such as ~/.local/bin. */
+function manComponent({ platform, home, manPage }: InstallPlaces): Component | Unavailable {
+  if (platform === "win32") return { name: "man", why: "Windows has no manual pages: see claude-mirror help." };
+  const file = `${home}/.local/share/man/man1/claude-mirror.1`;
+  return { name: "man", file, change: { kind: "own", content: Buffer.from(manPage) }, print: manPage };
 }
 
 function pathComponent(places: InstallPlaces): Component {

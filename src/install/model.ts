@@ -1,5 +1,5 @@
 /** What `install` sets up, in the order in which it does. */
-export const COMPONENTS = ["path", "skill", "hook", "service", "completion"] as const;
+export const COMPONENTS = ["path", "skill", "hook", "service", "completion", "man"] as const;
 export type ComponentName = (typeof COMPONENTS)[number];
 
 /**

@@ -19,6 +19,8 @@ export interface InstallWorld {
   readonly home: string;
   /** The running program's own file. */
   readonly executable: string;
+  /** The text of the manual page. */
+  readonly manPage: string;
 }
 
 export interface InstallRequest {
@@ -68,13 +70,13 @@ export function printComponent(name: ComponentName, world: InstallWorld, shell: 
 }
 
 /** Gives the terminal to a new shell of the person, which has read the changed start-up files. */
-export function openFreshShell({ env, platform }: InstallWorld): void {
+export function openFreshShell({ env, platform }: Pick<InstallWorld, "env" | "platform">): void {
   const program = env["SHELL"] || (platform === "win32" ? "pwsh" : "sh");
   runShell(program, { ...env });
 }
 
 /** True where {@link openFreshShell} is of use. */
-export function hasLoginShell({ env, home, platform }: InstallWorld): boolean {
+export function hasLoginShell({ env, home, platform }: Omit<InstallWorld, "manPage">): boolean {
   return platform !== "win32" && loginShell({ env, home, platform }) !== undefined;
 }
 
@@ -97,9 +99,9 @@ function stepOf({ component, file, action, notes }: PlannedStep): ComponentStep 
   return { component, file, action, notes };
 }
 
-function placesOf({ platform, env, home, executable }: InstallWorld, shell: Shell | undefined): InstallPlaces {
+function placesOf({ platform, env, home, executable, manPage }: InstallWorld, shell: Shell | undefined): InstallPlaces {
   const folder = `${dataDir(env, home)}/installed`;
-  return { platform, env, home, folder, shell, program: programFile(executable, env) };
+  return { platform, env, home, folder, shell, manPage, program: programFile(executable, env) };
 }
 
 /** The name on the PATH where that is this program: it stays when a package manager moves the file behind it. */

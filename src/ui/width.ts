@@ -31,6 +31,20 @@ export function fitWidth(text: string, width: number): string {
   return padWidth(cutWidth(text, width), width);
 }
 
+/** `text` in lines of at most `width` cells, cut at spaces; a longer word has a line of its own. "`" takes no room. */
+export function wrapWords(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (line !== "" && displayWidth(longer.replaceAll("`", "")) > width) {
+      lines.push(line);
+      line = word;
+    } else line = longer;
+  }
+  return [...lines, line];
+}
+
 const PLAIN = /^[\x20-\x7e]*$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what this is about
 const SGR = /\x1b\[[0-9;]*m/g;

@@ -245,7 +245,7 @@ describe("claude-mirror-install", () => {
   test("claude-mirror-install: is install, with its flags, and asks for each part", async () => {
     const { home, env } = machine();
     const pty = startInPty(["claude-mirror-install"], { env, cwd: home });
-    const answers = { skill: "\r", hook: "y\r", service: "n\r", completion: "y\r" };
+    const answers = { skill: "\r", hook: "y\r", service: "n\r", completion: "y\r", "manual page": "n\r" };
     for (const [part, answer] of Object.entries(answers)) {
       await pty.waitFor(`${part}: write`);
       pty.type(answer);

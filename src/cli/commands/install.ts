@@ -4,6 +4,7 @@ import { installLines, installQuestion } from "../../ui/render/install.ts";
 import { type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
+import { manPage } from "../man-page.ts";
 
 const installService = () => import("../../install/service.ts");
 
@@ -12,7 +13,7 @@ export const installCommand = command({
   name: "install",
   summary: "Set up, or remove, what runs outside of this program",
   about: [
-    "Sets up the Claude Code skill and hook, the watcher as a service that starts at login, shell completion, and where it is missing the PATH entry. Each is shown and asked about before anything is written.",
+    "Sets up the Claude Code skill and hook, the watcher as a service that starts at login, shell completion, the manual page, and where it is missing the PATH entry. Each is shown and asked about before anything is written.",
     "Files of other programs are changed only where ours belongs and are given back byte for byte by --uninstall, unless they were changed since: then only our part goes. Installing twice changes nothing.",
     "Also called claude-mirror-install.",
   ],
@@ -42,7 +43,7 @@ export const installCommand = command({
   ],
   async run(ctx, { options }): Promise<CommandResult> {
     const { openInstall, printComponent } = await installService();
-    const world = worldOf(ctx);
+    const world = { ...worldOf(ctx), manPage: await manPage(ctx.version.version) };
     const shell = options.shell as Shell | undefined;
     if (options.print !== undefined) {
       const text = printComponent(options.print as ComponentName, world, shell);

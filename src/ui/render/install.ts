@@ -7,6 +7,7 @@ const TITLES: Readonly<Record<ComponentStep["component"], string>> = {
   hook: "Claude Code hook",
   service: "watcher service",
   completion: "shell completion",
+  man: "manual page",
 };
 
 const WORDS: Readonly<Record<FileAction, readonly [now: string, done: string]>> = {

@@ -22,6 +22,7 @@ interface Answer {
     readonly components: readonly { readonly component: string; readonly state: string; readonly notes: string[] }[];
   };
 }
+const MAN = ".local/share/man/man1/claude-mirror.1";
 const statesOf = (stdout: string) =>
   Object.fromEntries(
     (JSON.parse(stdout) as Answer).result.components.map(({ component, state }) => [component, state]),
@@ -31,7 +32,8 @@ describe("install", () => {
   test("install: an empty home gets all parts, again nothing, and after --uninstall nothing is left", async () => {
     const place = installHome();
     const first = await place.install("--yes", "--json");
-    expect(statesOf(first.stdout)).toEqual({ skill: "done", hook: "done", service: "done", completion: "done" });
+    const parts = ["skill", "hook", "service", "completion", "man"];
+    expect(statesOf(first.stdout)).toEqual(Object.fromEntries(parts.map((part) => [part, "done"])));
     expect(first.code).toBe(0);
     expect(JSON.parse(place.read(SETTINGS)).hooks.PreToolUse[0].hooks[0].command).toBe(HOOK);
     expect(place.read(SKILL)).toContain("name: claude-mirror\n");
@@ -198,6 +200,7 @@ describe("install", () => {
       ["service", "ExecStart="],
       ["completion", "completion bash"],
       ["path", "PATH="],
+      ["man", ".TH CLAUDE"],
     ] as const) {
       const { code, stdout } = await place.install("--print", part);
       expect([code, stdout]).toEqual([0, expect.stringContaining(text)]);
@@ -205,10 +208,26 @@ describe("install", () => {
     expect(place.everything()).toEqual({});
   });
 
+  test("install: the manual page of another version is replaced, one of somebody else kept beside, and Windows has none", async () => {
+    const place = installHome();
+    await place.install("--only", "man", "--yes");
+    expect(place.read(MAN)).toContain('"claude\\-mirror 1.2.3"');
+    const world = { platform: "linux", env: place.env, home: place.home, executable: process.execPath };
+    const only = (more: object) =>
+      openInstall(
+        { ...world, manPage: ".TH NEW", ...more },
+        { only: ["man"], uninstall: false, shell: undefined },
+      )[0]?.().step;
+    expect(only({})).toMatchObject({ action: "change" });
+    expect(only({ platform: "win32" })).toMatchObject({ file: null, action: "none" });
+    place.write(MAN, "somebody else's");
+    expect(only({})).toMatchObject({ action: "replace", notes: [expect.stringContaining(".bak")] });
+  });
+
   test("install: settings that change between the question and the writing are not written over", async () => {
     const place = installHome();
     place.write(SETTINGS, "{}");
-    const world = { platform: "linux", env: place.env, home: place.home, executable: process.execPath };
+    const world = { platform: "linux", env: place.env, home: place.home, executable: process.execPath, manPage: "" };
     const [open] = openInstall(world, { only: ["hook"], uninstall: false, shell: undefined });
     const step = open?.();
     place.write(SETTINGS, '{"model": "opus"}');
