@@ -9,6 +9,8 @@ export interface LogMark {
   readonly rev: Rev | null;
   /** Identities of the events read so far, the last ones: places in a log that drops its oldest entries mean nothing. */
   readonly seen: readonly string[];
+  /** Where the next poll goes on, where the remote can be polled. */
+  readonly cursor?: string;
 }
 
 /** More than the log holds, so that a log that was put back from an older copy is no news. */
@@ -42,9 +44,9 @@ export function newsIn(
 /** Undefined where nothing was read yet or the file cannot be used: the next look takes note of what is there. */
 export function readMark(file: string): LogMark | undefined {
   try {
-    const { rev, seen } = JSON.parse(readFileSync(file, "utf8")) as Partial<LogMark>;
+    const { rev, seen, cursor } = JSON.parse(readFileSync(file, "utf8")) as Partial<LogMark>;
     if (!Array.isArray(seen) || !seen.every((one) => typeof one === "string")) return undefined;
-    return { rev: typeof rev === "string" ? rev : null, seen };
+    return { rev: typeof rev === "string" ? rev : null, seen, ...(typeof cursor === "string" ? { cursor } : {}) };
   } catch {
     return undefined;
   }

@@ -148,10 +148,13 @@ type FetchedLog =
   | { readonly kind: "missing" }
   | { readonly kind: "unreadable"; readonly reason: string };
 
-/** The log with what it was read at. Throws BackendError when the remote cannot be reached. */
-export async function fetchLog(backend: Backend, options: LogOptions): Promise<FetchedLog> {
+/** The log with what it was read at, of the body at hand if there is one. Throws BackendError when the remote cannot be reached. */
+export async function fetchLog(
+  backend: Backend,
+  { opened: atHand, ...options }: LogOptions & { readonly opened?: Opened | undefined },
+): Promise<FetchedLog> {
   try {
-    const opened = await backend.read(SYNC_LOG_PATH, signalOf(options));
+    const opened = atHand ?? (await backend.read(SYNC_LOG_PATH, signalOf(options)));
     const parsed = await parseOpened(opened, options);
     return parsed.kind === "ok" ? { ...parsed, rev: opened.file.rev } : parsed;
   } catch (error) {

@@ -1,6 +1,6 @@
 import { BackendError } from "../backends/errors.ts";
 import { SYNC_LOG_PATH } from "../backends/layout.ts";
-import type { Backend } from "../backends/types.ts";
+import type { Backend, CallOptions, Opened } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { fetchLog, type StoredEvent } from "./log.ts";
 import { type LogMark, newsIn } from "./log-mark.ts";
@@ -32,12 +32,15 @@ const SAFETY_MS = 300_000;
 const SLICE_MS = 5_000;
 const LONGEST_PAUSE_MS = 60_000;
 const FIRST_PAUSE_MS = 1_000;
+/** So old the cursor on disk may get before it is written anew. */
+const CURSOR_MS = 3_600_000;
 
 /**
  * Brings what others add to the shared log, until the signal fires; then it returns. Whatever fails (the network, the
  * sign-in, a log that cannot be read) is tried again after a growing pause, and after a sleep of the machine at once.
  */
-export async function watchLog(deps: WatchDeps): Promise<void> {
+export async function watchLog(given: WatchDeps): Promise<void> {
+  const deps = { ...given, ...thrifty(given) };
   let failures = 0;
   while (!deps.signal.aborted) {
     try {
@@ -80,21 +83,70 @@ export async function look(
 ): Promise<readonly StoredEvent[]> {
   const { signal } = deps;
   const mark = deps.readMark();
-  const file = await backend.stat(SYNC_LOG_PATH, { signal });
-  if (file !== undefined && !file.racy && file.rev === mark?.rev) return [];
-  if (file === undefined) {
-    if (mark === undefined) deps.writeMark({ rev: null, seen: [] });
+  const before = mark?.seen ?? [];
+  const { changed, opened, place } = await lookForChange(backend, mark, { signal });
+  if (!changed) {
+    if (mark === undefined || mark.cursor !== place.cursor) deps.writeMark({ ...place, seen: before });
     return [];
   }
-  const log = await fetchLog(backend, { signal });
-  if (log.kind === "missing") return [];
+  const log = await fetchLog(backend, { signal, opened });
+  if (log.kind === "missing") {
+    deps.writeMark({ ...place, rev: null, seen: before });
+    return [];
+  }
   if (log.kind === "unreadable")
     throw new BackendError(`cannot read the sync log "${SYNC_LOG_PATH}": ${log.reason}`, { class: "UNKNOWN" });
   const { news, seen } = newsIn(log.events, mark, deps.wanted());
   if (news.length > 0) await deps.deliver(news);
   // The version of the answer is not used: what came with it was read after the look, and is at least as new.
-  deps.writeMark({ rev: file.racy ? null : file.rev, seen });
+  deps.writeMark({ ...place, seen });
   return news;
+}
+
+interface Look {
+  readonly changed: boolean;
+  readonly opened?: Opened | undefined;
+  /** What the mark says of the log once it has been read. */
+  readonly place: Pick<LogMark, "rev" | "cursor">;
+}
+
+async function lookForChange(backend: Backend, mark: LogMark | undefined, call: CallOptions): Promise<Look> {
+  if (backend.poll !== undefined) {
+    const polled = await backend.poll(SYNC_LOG_PATH, mark?.cursor, call);
+    const place = { rev: null, cursor: polled.cursor };
+    return polled.kind === "same" ? { changed: false, place } : { changed: true, opened: polled.opened, place };
+  }
+  const file = await backend.stat(SYNC_LOG_PATH, call);
+  if (file === undefined) return { changed: false, place: { rev: null } };
+  const rev = file.racy ? null : file.rev;
+  return { changed: rev === null || rev !== mark?.rev, place: { rev } };
+}
+
+/**
+ * The mark in memory, written down whenever something was read. A cursor alone is written now and then: some vendors give
+ * another one at each poll, and an older one leads to the same place.
+ */
+function thrifty({
+  readMark,
+  writeMark,
+  clock,
+}: Pick<WatchDeps, "readMark" | "writeMark" | "clock">): Pick<WatchDeps, "readMark" | "writeMark"> {
+  let kept: LogMark | undefined;
+  let keptAtMs = clock.now();
+  return {
+    readMark() {
+      kept ??= readMark();
+      return kept;
+    },
+    writeMark(mark) {
+      const isMove = kept !== undefined && kept.seen === mark.seen && kept.rev === mark.rev;
+      if (!isMove || clock.now() - keptAtMs >= CURSOR_MS) {
+        writeMark(mark);
+        keptAtMs = clock.now();
+      }
+      kept = mark;
+    },
+  };
 }
 
 interface Hints {

@@ -198,6 +198,12 @@ export type Changes =
       readonly cursor: string;
     };
 
+/** The answer to "may this file have changed since?", with where to go on next time. */
+export type Polled =
+  | { readonly kind: "same"; readonly cursor: string }
+  /** `opened`: what is there now, where the answer held it already; its body is consumed or cancelled. */
+  | { readonly kind: "changed"; readonly cursor: string; readonly opened?: Opened };
+
 /**
  * The storage contract. All paths are below the remote root. Every method throws a BackendError (or AbortError when
  * its signal fires) and nothing else.
@@ -247,6 +253,12 @@ export interface Backend {
    * nothing is told for long, looking tells. One call at a time. Only where the remote tells by itself.
    */
   waitForChange?(path: RelPath, options?: CallOptions): Promise<"changed" | "quiet">;
+  /**
+   * Whether `path` may have changed since the answer that gave `since`, without one: `changed`. One request where it has
+   * not, whatever else the remote holds. A cursor outlives the process; one that is no longer known, or was never ours, is
+   * answered with `changed` and another one. Where `stat` costs no more it is left out.
+   */
+  poll?(path: RelPath, since: string | undefined, options?: CallOptions): Promise<Polled>;
   /**
    * Whether a content is what the file holds, by a checksum that only this backend computes: no request. Undefined where
    * the file has none.

@@ -4,6 +4,7 @@ import { bodyChapters } from "./body-chapters.ts";
 import { followChapters } from "./follow-chapters.ts";
 import { guardChapters } from "./guard-chapters.ts";
 import { listChapters } from "./list-chapters.ts";
+import { pollChapters } from "./poll-chapters.ts";
 import { raceChapters } from "./race-chapters.ts";
 
 /** A new, empty remote folder that exists, and clients of it. */
@@ -33,6 +34,7 @@ export type Chapter =
   | "clash"
   | "changes"
   | "follow"
+  | "poll"
   | "vanished root"
   | "races"
   | "abort"
@@ -53,6 +55,7 @@ export interface ContractContext {
     readonly move: boolean;
     readonly changes: boolean;
     readonly waitForChange: boolean;
+    readonly poll: boolean;
     readonly removeFolder: boolean;
     readonly removeRoot: boolean;
   };
@@ -74,6 +77,7 @@ export async function contractSuite(name: string, setup: ContractSetup): Promise
     move: backend.move !== undefined,
     changes: backend.changes !== undefined,
     waitForChange: backend.waitForChange !== undefined,
+    poll: backend.poll !== undefined,
     removeFolder: backend.removeFolder !== undefined,
     removeRoot: probe.removeRoot !== undefined,
   };
@@ -109,5 +113,6 @@ export async function contractSuite(name: string, setup: ContractSetup): Promise
     guardChapters(context);
     raceChapters(context);
     followChapters(context);
+    pollChapters(context);
   });
 }

@@ -58,6 +58,7 @@ export function faultQueue(inner: Backend): FaultQueue {
     removeFolder: 0,
     mend: 0,
     changes: 0,
+    poll: 0,
   };
   const history: string[] = [];
   const take = (call: Call): Fault | undefined => {

@@ -11,6 +11,7 @@ import type { RootFacts } from "./facts.ts";
 import { createFolders } from "./folders.ts";
 import { idPool } from "./ids.ts";
 import { describeNode, olderFirst, versionOf } from "./nodes.ts";
+import { pollDrive } from "./poll.ts";
 import { keepTree } from "./prune.ts";
 import { readFile } from "./read.ts";
 import { removeEmptyFolder, removeFile } from "./remove.ts";
@@ -121,6 +122,7 @@ export function createDriveBackend(options: DriveBackendOptions): Backend {
       if (done.length > 0) changing();
       return done;
     },
+    poll: (path, since, call = {}) => pollDrive(path, since, only(call), { room, key: options.key }),
     canonicalHash: (stored) => stored,
     async close() {
       // What was looked up is noted, and ids are asked for by the way, too.

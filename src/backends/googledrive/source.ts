@@ -251,7 +251,7 @@ export function driveSource(options: DriveSourceOptions): DriveSource {
 }
 
 /** A page token that is no longer known is a 400. */
-async function lostWhenInvalid<T>(asking: Promise<T>): Promise<T> {
+export async function lostWhenInvalid<T>(asking: Promise<T>): Promise<T> {
   try {
     return await asking;
   } catch (error) {

@@ -88,7 +88,11 @@ export function nodeIndex(options: NodeIndexOptions): NodeIndex {
 
   async function readStream(list: ListOptions): Promise<NodeView> {
     isQuiet ||= list.remember === false;
-    if (!loaded) kept = store.load();
+    if (!loaded) {
+      kept = store.load();
+      // One that was looked at before anything was loaded shows nothing.
+      view = undefined;
+    }
     loaded = true;
     open ??= { stream: newStream(kept === undefined), cursor: kept?.cursor };
     await readOn(open, options, list);

@@ -2,6 +2,7 @@ import type { Backend } from "../types.ts";
 import { copyFile, moveFile, removeFile, removeFolder, removeTogether } from "./changing.ts";
 import { capabilities } from "./facts.ts";
 import { listFiles } from "./listing.ts";
+import { pollDrive } from "./poll.ts";
 import { readFile } from "./reading.ts";
 import { type Remote, statFile } from "./remote.ts";
 import { writeFile } from "./writing.ts";
@@ -20,6 +21,7 @@ export function createOneDriveBackend(remote: Remote): Backend {
     removeFolder: (path, options = {}) => removeFolder(remote, path, options),
     copy: (from, to, options = {}) => copyFile(remote, { from, to, verb: "copy" }, options),
     move: (from, to, options = {}) => moveFile(remote, { from, to, verb: "move" }, options),
+    poll: (path, since, options = {}) => pollDrive(remote, path, since, options),
     canonicalHash: (stored) => stored,
     async close() {
       remote.graph.close();

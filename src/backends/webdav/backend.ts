@@ -9,6 +9,7 @@ import { capabilities, type ServerFacts } from "./facts.ts";
 import { createFolders } from "./folders.ts";
 import { createHeld } from "./held.ts";
 import { listFolder, propfind, statFile } from "./listing.ts";
+import { pollFile } from "./poll.ts";
 import { readFile } from "./read.ts";
 import type { Remote } from "./remote.ts";
 import { removeEmptyFolder } from "./remove-folder.ts";
@@ -79,6 +80,7 @@ export function createWebdavBackend(options: WebdavBackendOptions): Backend {
     ...(facts.copies ? { copy: (from, to, copy = {}) => transferFile(remote, "COPY", { from, to }, copy) } : {}),
     ...(facts.moves ? { move: (from, to, move = {}) => transferFile(remote, "MOVE", { from, to }, move) } : {}),
     ...(facts.propagates ? { changes: (cursor, call = {}) => changesSince(remote, cursor, call.signal) } : {}),
+    poll: (path, since, callOptions = {}) => pollFile(remote, path, since, callOptions),
     canonicalHash: canonicalEtag,
     async close() {
       options.onClose?.();

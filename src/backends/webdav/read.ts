@@ -33,13 +33,23 @@ export async function readFile(remote: Remote, path: RelPath, options: ReadOptio
     if (response.status === 404 || response.status === 410) throw missing(path, response.status);
     throw connection.refusal(response, request);
   }
+  return openAnswer(remote, path, { response, request }, options);
+}
+
+/** What an answer of 200 or 206 to a GET holds. Throws StaleError for another version than `expect`. */
+export async function openAnswer(
+  remote: Remote,
+  path: RelPath,
+  { response, request }: { readonly response: HttpResponse; readonly request: DavRequest },
+  options: ReadOptions,
+): Promise<Opened> {
   try {
     const part = partOf(response, path, options);
     const file = (await describe(remote, path, response, part)) ?? (await lookInstead(remote, path, options));
     requireVersion(file, options);
     remote.seen.note(file);
     const range = { at: part.at, skip: (options.from ?? 0) - part.at };
-    return { file, body: checked(response.stream(), file, range, (error) => connection.broken(error, request)) };
+    return { file, body: checked(response.stream(), file, range, (error) => remote.connection.broken(error, request)) };
   } catch (error) {
     await response
       .stream()

@@ -45,6 +45,15 @@ export function checkCalls(backend: Backend): Backend {
       }
       return checkedBody(opened, options?.from ?? 0);
     },
+    ...(watched.poll && {
+      async poll(path, since, options) {
+        const polled = await (watched.poll as NonNullable<Backend["poll"]>)(path, since, options);
+        if (polled.kind === "same" && since === undefined) throw new ContractError(`poll "${path}" knows of no change`);
+        if (polled.kind === "same" || polled.opened === undefined) return polled;
+        checkFile(backend, polled.opened.file, path);
+        return { ...polled, opened: checkedBody(polled.opened, 0) };
+      },
+    }),
     async write(path, source, options) {
       const written = await watched.write(path, source, options);
       if (written.file) checkFile(backend, written.file, path);

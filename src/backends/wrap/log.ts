@@ -8,7 +8,7 @@ export type CallCounts = Record<Verb, number> & { bytes: number };
 
 export function noCalls(): CallCounts {
   const changing = { write: 0, edit: 0, remove: 0, copy: 0, move: 0, removeFolder: 0, mend: 0 };
-  return { list: 0, stat: 0, read: 0, ...changing, changes: 0, bytes: 0 };
+  return { list: 0, stat: 0, read: 0, ...changing, changes: 0, poll: 0, bytes: 0 };
 }
 
 export interface LogOptions {

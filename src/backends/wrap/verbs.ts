@@ -12,7 +12,8 @@ export type Verb =
   | "move"
   | "removeFolder"
   | "mend"
-  | "changes";
+  | "changes"
+  | "poll";
 
 /** One call of a backend, as wrappers see it. */
 export interface Call {
@@ -30,12 +31,12 @@ export type Around = <T>(call: Call, act: () => Promise<T>) => Promise<T>;
 
 /** The verbs that change something. */
 export function changesRemote(verb: Verb): boolean {
-  return verb !== "list" && verb !== "stat" && verb !== "read" && verb !== "changes";
+  return verb !== "list" && verb !== "stat" && verb !== "read" && verb !== "changes" && verb !== "poll";
 }
 
 /** The same backend with `around` called for every verb. Verbs that it does not have stay absent. */
 export function aroundVerbs(backend: Backend, around: Around): Backend {
-  const { edit, copy, move, removeFolder, mend, changes, waitForChange, vouches, expectWrite } = backend;
+  const { edit, copy, move, removeFolder, mend, changes, waitForChange, poll, vouches, expectWrite } = backend;
   return {
     kind: backend.kind,
     can: backend.can,
@@ -76,6 +77,10 @@ export function aroundVerbs(backend: Backend, around: Around): Backend {
     }),
     // Waiting is no work: it takes no place among the calls, and whoever waits decides what follows a failure.
     ...(waitForChange && { waitForChange: (path, options) => waitForChange.call(backend, path, options) }),
+    ...(poll && {
+      poll: (path, since, options) =>
+        around({ verb: "poll", path, signal: options?.signal }, () => poll.call(backend, path, since, options)),
+    }),
     ...(vouches && { vouches: (file, content) => vouches.call(backend, file, content) }),
     canonicalHash: (stored) => backend.canonicalHash(stored),
     close: () => backend.close(),

@@ -17,7 +17,7 @@ function event(machine: string, file: string, action: LogEvent["action"] = "push
 }
 
 /** One watcher of a remote in memory, on a clock of its own. */
-function lab(options: { readonly hints?: boolean } = {}) {
+function lab(options: { readonly hints?: boolean; readonly polls?: boolean } = {}) {
   const remote = memoryBackend();
   const clock = virtualClock();
   const stop = new AbortController();
@@ -25,6 +25,14 @@ function lab(options: { readonly hints?: boolean } = {}) {
   const inbox: string[] = [];
   const calls = { open: 0, close: 0, requests: 0 };
   let mark: LogMark | undefined;
+  let written = 0;
+  /** What the vendor's cursor counts: anything in the account. */
+  let elsewhere = 0;
+  const poll: NonNullable<Backend["poll"]> = async (path, since) => {
+    const rev = (await remote.stat(path))?.rev ?? "";
+    const cursor = `${elsewhere} ${rev}`;
+    return { kind: since?.split(" ")[1] === rev ? "same" : "changed", cursor };
+  };
   let fault: Error | undefined;
   const own = new Set<string>();
   let hint = Promise.withResolvers<"changed" | "quiet">();
@@ -39,6 +47,7 @@ function lab(options: { readonly hints?: boolean } = {}) {
       ...remote,
       stat: (path) => count(() => remote.stat(path)),
       read: (path) => count(() => remote.read(path)),
+      ...(options.polls && { poll: (path, since) => count(() => poll(path, since)) }),
       can: { ...remote.can, tellsSurely: options.hints ?? false },
       ...(options.hints && {
         waitForChange: async () => {
@@ -61,6 +70,7 @@ function lab(options: { readonly hints?: boolean } = {}) {
       readMark: () => mark,
       writeMark: (now) => {
         mark = now;
+        written++;
       },
       wanted: () => changedByOthers(own),
       deliver(news) {
@@ -78,6 +88,8 @@ function lab(options: { readonly hints?: boolean } = {}) {
     calls,
     own,
     mark: () => mark,
+    written: () => written,
+    elsewhere: () => void elsewhere++,
     fail: (error: Error | undefined) => {
       fault = error;
     },
@@ -253,6 +265,58 @@ test("watchLog: a feed that dies is opened again (the Python tool's watchers die
   await it.clock.advance(2_000);
   expect(it.calls.open).toBeGreaterThan(opened);
   expect(it.beats.some(({ state }) => state === "failing")).toBe(true);
+  await it.end();
+});
+
+test("watchLog: where the remote can be polled, a poll is the look, and what it tells is brought", async () => {
+  const it = lab({ polls: true });
+  await it.add(event("ws", "old.md"));
+  it.start();
+  await it.clock.advance(65_000);
+  const before = it.calls.requests;
+  await it.clock.advance(300_000);
+  expect(it.calls.requests - before).toBe(10);
+  await it.add(event("ws", "a.md"));
+  await it.clock.advance(30_000);
+  expect(it.inbox).toEqual(["ws a.md"]);
+  await it.end();
+});
+
+test("watchLog: a watcher that begins anew goes on from the cursor of the one before, by one request", async () => {
+  const it = lab({ polls: true });
+  await it.add(event("ws", "old.md"));
+  it.start();
+  await it.clock.advance(1);
+  it.fail(LOST);
+  await it.clock.advance(31_000);
+  it.fail(undefined);
+  const before = it.calls.requests;
+  await it.clock.advance(5_000);
+  expect(it.beats.at(-1)).toMatchObject({ state: "ok" });
+  expect(it.calls.requests - before).toBe(1);
+  await it.end();
+});
+
+test("watchLog: a cursor that moves with what else is in the account is written down once an hour, and with each notice", async () => {
+  const it = lab({ polls: true });
+  await it.add(event("ws", "old.md"));
+  it.start();
+  await it.clock.advance(1);
+  const first = it.written();
+  for (let look = 0; look < 110; look++) {
+    it.elsewhere();
+    await it.clock.advance(30_000);
+  }
+  expect(it.written()).toBe(first);
+  for (let look = 0; look < 30; look++) {
+    it.elsewhere();
+    await it.clock.advance(30_000);
+  }
+  expect(it.written()).toBe(first + 1);
+  await it.add(event("ws", "a.md"));
+  await it.clock.advance(30_000);
+  expect(it.written()).toBe(first + 2);
+  expect(it.inbox).toEqual(["ws a.md"]);
   await it.end();
 });
 

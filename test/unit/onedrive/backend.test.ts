@@ -395,6 +395,10 @@ describe("a folder that somebody else shares", () => {
     const listing = await his.list("");
     expect(listing.files.map(({ path }) => path).sort()).toEqual([A, B]);
     expect((await his.list(relPath("notes"))).files.length).toBe(2);
+    const { kind: first, cursor = "" } = (await his.poll?.(A, undefined)) ?? {};
+    const { kind: idle, cursor: later = "" } = (await his.poll?.(A, cursor)) ?? {};
+    await backend.write(A, sourceOf("alice's second"), { expect: "any" });
+    expect([first, idle, (await his.poll?.(A, later))?.kind]).toEqual(["changed", "same", "changed"]);
     await his.close();
   });
 });
