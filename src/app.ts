@@ -62,11 +62,17 @@ export async function projectDeps(world: World, options: OpenOptions): Promise<P
     conflictFolder: conflictFolder(stateDir(world.env, world.home), config.projectPath),
     onEvent: options.onEvent,
     announcer: announcerFor(world, config),
+    ...channelOf(remote, config),
     openBackend: () => openRemote(world, { config, remote, limits: config, bandwidth, name: undefined }),
     name: primary,
     swapConfigs: (mirrorFile, turnOver) => swapConfigs(world, config, mirrorFile, turnOver),
     mirrors: mirrors.map((mirror) => mirrorDeps(world, { config, bandwidth }, mirror)),
   };
+}
+
+function channelOf({ module, deps }: Remote, config: ProjectConfig): Pick<ProjectDeps, "openChannel"> {
+  const { channel } = module;
+  return channel === undefined ? {} : { openChannel: () => channel(config, deps(undefined)) };
 }
 
 /** Services are loaded when there are any. */

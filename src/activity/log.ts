@@ -205,7 +205,8 @@ function listedEvents(text: string): readonly unknown[] | string {
   return Array.isArray(events) ? events : 'it has no list "events"';
 }
 
-function parseEvent(entry: unknown): StoredEvent | undefined {
+/** Unknown keys are dropped; undefined where one is missing. */
+export function parseEvent(entry: unknown): StoredEvent | undefined {
   if (!isObject(entry)) return undefined;
   const { machine, user, timestamp, files, action, project } = entry;
   if (typeof machine !== "string" || typeof user !== "string" || typeof timestamp !== "string") return undefined;

@@ -1,4 +1,5 @@
 import type { Clock } from "../lib/clock.ts";
+import type { Channel } from "./channel.ts";
 import type { Backend, BackendKind, Capabilities } from "./types.ts";
 
 /** The settings that backends read: the same names and meanings as in a project's settings (reference 1.2). */
@@ -124,6 +125,8 @@ export interface BackendModule {
    * `prepare` can find it out.
    */
   known(config: BackendConfig, deps: BackendDeps): Promise<Probed | undefined>;
+  /** Where machines tell one another what they did; undefined where the settings name no such place. Asks nothing. */
+  channel?(config: BackendConfig, deps: BackendDeps): Promise<Channel | undefined>;
   /** Costs no request where the facts are cached. Never creates the base folder. */
   open(config: BackendConfig, deps: BackendDeps): Promise<Backend>;
 }

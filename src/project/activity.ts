@@ -7,10 +7,11 @@ import { rememberOwn } from "../activity/own-events.ts";
 import { writeAtomic } from "../lib/fs.ts";
 import type { Due } from "../sync/marker.ts";
 import type { Parts } from "./parts.ts";
+import { tellMachines } from "./tell.ts";
 
 /**
- * Adds what a run did at `atMs` to the shared log, once however often it is asked. Never throws for the log's sake:
- * returns what to tell the user.
+ * Adds what a run did at `atMs` to the shared log, once however often it is asked, and tells the other machines. Never
+ * throws for the log's sake: returns what to tell the user.
  */
 export async function reportRun(parts: Parts, due: Due, atMs: number): Promise<readonly string[]> {
   const events = eventsOf(parts, due, atMs);
@@ -20,10 +21,13 @@ export async function reportRun(parts: Parts, due: Due, atMs: number): Promise<r
   const seenFile = join(stateFolder, "log-seen");
   const wasSeen = existsSync(seenFile);
   rememberOwn(stateFolder, events);
-  const result = await appendEvents(backend, events, { clock, signal, wasSeen });
+  const [result, untold] = await Promise.all([
+    appendEvents(backend, events, { clock, signal, wasSeen }),
+    tellMachines(parts.deps, events),
+  ]);
   const isSeen = result.kind === "appended";
   if (backend.edit !== undefined && isSeen !== wasSeen) noteSeen(seenFile, isSeen ? "seen" : "in doubt");
-  return result.kind === "appended" ? [] : [result.notice];
+  return result.kind === "appended" ? untold : [result.notice, ...untold];
 }
 
 /**

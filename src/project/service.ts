@@ -1,3 +1,4 @@
+import type { Channel } from "../backends/channel.ts";
 import type { Backend } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { ProjectConfig } from "../settings/model.ts";
@@ -61,6 +62,8 @@ export interface ProjectDeps {
   /** Where FILES are relative to. */
   readonly cwd: string;
   readonly onEvent: (event: SyncEvent) => void;
+  /** What tells other machines at once; answers undefined, or is left out, where they find out by looking. */
+  readonly openChannel?: () => Promise<Channel | undefined>;
   /** Left out: nobody is told. */
   readonly announcer?: Announcer;
   /** In the order of the config; none when left out. */

@@ -5,7 +5,13 @@ import { codeOnly, type Import, importsOf } from "./source-scan.ts";
 export type Sources = ReadonlyMap<string, string>;
 
 /** The storage contract: what a room that stores things may know of backends. */
-const CONTRACT = ["backends/types.ts", "backends/errors.ts", "backends/layout.ts", "backends/in-flight.ts"];
+const CONTRACT = [
+  "backends/types.ts",
+  "backends/errors.ts",
+  "backends/channel.ts",
+  "backends/layout.ts",
+  "backends/in-flight.ts",
+];
 /** What the clouds share besides. */
 const CLOUD = [
   "backends/module.ts",

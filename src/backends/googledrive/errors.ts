@@ -139,7 +139,7 @@ export function fromRefusal(
 }
 
 /** Google's own sentence, for answers that we have no better one for. */
-function saidBy(body: unknown): string {
+export function saidBy(body: unknown): string {
   const message = objectIn(parsed(body), "error")?.["message"];
   return typeof message === "string" && message !== "" ? `: ${message.slice(0, 160)}` : "";
 }

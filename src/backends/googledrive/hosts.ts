@@ -8,6 +8,8 @@ export interface DriveHosts {
   readonly consent: string;
   /** Where codes and refresh tokens are exchanged. */
   readonly token: string;
+  /** Pub/Sub. */
+  readonly notify: string;
 }
 
 const GOOGLE = "https://www.googleapis.com";
@@ -20,6 +22,7 @@ export function driveHosts(env: Readonly<Record<string, string | undefined>>): D
     upload: endpointOverride(env, "GOOGLEDRIVE", "UPLOAD") ?? api ?? GOOGLE,
     consent: auth === undefined ? "https://accounts.google.com/o/oauth2/v2/auth" : `${auth}/o/oauth2/v2/auth`,
     token: auth === undefined ? "https://oauth2.googleapis.com/token" : `${auth}/token`,
+    notify: endpointOverride(env, "GOOGLEDRIVE", "NOTIFY") ?? "https://pubsub.googleapis.com",
   };
 }
 

@@ -1,6 +1,7 @@
 import { hashBytes } from "../../lib/hash.ts";
 import { createHttpClient } from "../../lib/http-client.ts";
 import { randomFraction } from "../../lib/random.ts";
+import type { Channel } from "../channel.ts";
 import { BackendError } from "../errors.ts";
 import type { BackendConfig, BackendDeps, BackendModule, Finding, Looked, Probed, SignedIn, Talk } from "../module.ts";
 import type { Backend, CallOptions } from "../types.ts";
@@ -10,6 +11,7 @@ import { DRIVE_SCOPE, formatDriveToken, PUBSUB_SCOPE, parseDriveToken, readClien
 import { loadFacts, type RootFacts, saveFacts } from "./facts.ts";
 import { driveHosts } from "./hosts.ts";
 import { lookAtRoot, probeRoot } from "./probe.ts";
+import { pubsubPlace } from "./pubsub/place.ts";
 import { createSession, type DriveSession } from "./session.ts";
 import { signInToGoogle } from "./sign-in.ts";
 
@@ -27,6 +29,7 @@ export const googledrive: BackendModule = {
     return facts && { can: CAPABILITIES, created: false, notes: notesOn(facts) };
   },
   open: (config, deps) => open(config, deps),
+  channel: (config, deps) => channel(config, deps),
 };
 
 function folderOf({ driveFolderId }: BackendConfig): string {
@@ -165,6 +168,13 @@ async function open(config: BackendConfig, deps: BackendDeps): Promise<Backend> 
   const { clock, stateFolder } = deps;
   const facts = loadFacts(stateFolder, key, clock.now()) ?? (await unproven(config, deps, connected));
   return createDriveBackend({ client: connected.client, facts, stateFolder, key, clock });
+}
+
+async function channel(config: BackendConfig, deps: BackendDeps): Promise<Channel | undefined> {
+  const place = pubsubPlace(config);
+  if (place === undefined) return undefined;
+  const { pubsubChannel } = await import("./pubsub/channel.ts");
+  return pubsubChannel(place, deps);
 }
 
 /** What a look tells without writing anything. A folder that is gone is told by its listing. */
