@@ -80,7 +80,18 @@ async function runCommand(command: Command, words: readonly string[], environmen
   environment.signal.throwIfAborted();
   const answer = await command.run(context, args);
   finish(command.name, context, answer);
+  if (mayTell(context)) (await import("./update-notice.ts")).tellOfUpdate(context);
   return answer.exit ?? EXIT.ok;
+}
+
+/** Commands whose output a program reads, or which are about versions themselves. */
+const TELL_NOTHING = ["completion", "__complete", "__check-update", "inbox", "prompt", "find-config"];
+const VERSIONS = ["update", "check-update", "version"];
+
+/** A newer version is told to a person at a terminal only. */
+function mayTell({ command, json, out, err, signal }: CommandContext): boolean {
+  const isPerson = !json && out.isTTY && err.isTTY && !signal.aborted;
+  return isPerson && !TELL_NOTHING.includes(command) && !VERSIONS.includes(command);
 }
 
 function finish(name: string, context: CommandContext, answer: CommandResult): void {

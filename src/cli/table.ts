@@ -172,4 +172,9 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     hidden: true,
     load: async () => (await import("./commands/complete.ts")).completeCommand,
   },
+  "__check-update": {
+    summary: "Note down which version is the newest",
+    hidden: true,
+    load: async () => (await import("./commands/ask-update.ts")).askUpdateCommand,
+  },
 };

@@ -51,7 +51,7 @@ export function openReleases({ url, signal }: ReleasesOptions): Releases {
 }
 
 /** Letters that can stand in an address and a file name. */
-function isVersion(text: string): boolean {
+export function isVersion(text: string): boolean {
   return /^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]{1,60})?$/.test(text);
 }
 

@@ -35,3 +35,13 @@ export function runProgram(
 export function runShell(program: string, env: NodeJS.ProcessEnv): void {
   spawnSync(program, ["-i"], { stdio: "inherit", env });
 }
+
+/** Starts a program that nobody waits for and no terminal ends. What becomes of it, and whether it starts, is not told. */
+export function startDetached(
+  [program = "", ...words]: readonly string[],
+  { cwd, env }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+): void {
+  const child = spawn(program, words, { cwd, env, detached: true, stdio: "ignore", windowsHide: true });
+  child.on("error", () => undefined);
+  child.unref();
+}

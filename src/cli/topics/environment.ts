@@ -21,6 +21,7 @@ export const environmentTopic: Topic = {
           "Set to `1`: every request is told, and failures come with the place in the program.",
         ],
         ["`CLAUDE_MIRROR_AUTH_VERBOSE`", "Set to `1`: every refresh of a sign-in is told."],
+        ["`CLAUDE_MIRROR_NO_UPDATE_CHECK`", "Set to `1`: nobody is asked for a newer version unless you ask."],
         ["`CLAUDE_MIRROR_BASE_URL`", "Where releases are, instead of the address that the program was built with."],
         [
           "`CLAUDE_MIRROR_ENDPOINT_...`",
