@@ -29,63 +29,92 @@ interface Running {
   readonly stop: AbortController;
   readonly ended: Promise<void>;
   failures: number;
-  /** When to begin again after an end, milliseconds since 1970; undefined while it runs. */
-  againMs: number | undefined;
+  /** Since when it waits to begin again, and how long, milliseconds; undefined while it runs. */
+  resting: { readonly sinceMs: number; readonly forMs: number } | undefined;
+}
+
+interface State {
+  readonly running: Map<string, Running>;
+  /** Those that were told to end and may not have yet. */
+  readonly leaving: Map<string, Promise<void>>;
 }
 
 /**
- * Watches every project that there is, each on its own: new configs join, removed ones leave, changed ones begin anew, and
- * a watcher that ends comes back. Returns when the signal has fired and all have ended.
+ * Watches every project that there is, each on its own: new configs join, removed ones leave, changed ones begin anew once
+ * the old watcher has ended, and a watcher that ends comes back. Returns when the signal has fired and all have ended.
  */
 export async function watchMany(deps: WatchManyDeps): Promise<void> {
-  const running = new Map<string, Running>();
+  const state: State = { running: new Map(), leaving: new Map() };
   while (!deps.signal.aborted) {
     try {
-      settle(running, deps);
+      settle(state, deps);
     } catch (error) {
       deps.note(`cannot look for projects: ${messageOf(error)}`);
     }
     await deps.clock.sleep(ROUND_MS, deps.signal).catch(() => undefined);
   }
-  await Promise.all([...running.values()].map(({ ended }) => ended));
+  await Promise.all([...state.leaving.values(), ...[...state.running.values()].map(({ ended }) => ended)]);
 }
 
-function settle(running: Map<string, Running>, deps: WatchManyDeps): void {
+function settle(state: State, deps: WatchManyDeps): void {
+  const { running, leaving } = state;
   const asked = deps.asked();
   const wanted = new Map(deps.discover().map((one) => [one.key, one.stamp]));
   for (const [key, one] of running) {
     const stamp = wanted.get(key);
     if (stamp === one.stamp) continue;
-    one.stop.abort(new Error("its config has changed"));
-    running.delete(key);
+    leave(key, one, state);
     if (stamp === undefined) deps.note(`No longer watching ${key}.`);
   }
   for (const [key, stamp] of wanted) {
     const one = running.get(key);
-    const due = one?.againMs !== undefined && (asked || deps.clock.now() >= one.againMs);
-    if (one === undefined || due) running.set(key, begin(key, { stamp, failures: one?.failures ?? 0 }, deps));
+    if (one !== undefined && !isDue(one, asked, deps.clock.now())) continue;
+    running.set(key, begin(key, { stamp, failures: one?.failures ?? 0, after: leaving.get(key) }, deps));
   }
+}
+
+function leave(key: string, { stop, ended }: Running, { running, leaving }: State): void {
+  running.delete(key);
+  const left = ended.then(() => {
+    if (leaving.get(key) === left) leaving.delete(key);
+  });
+  leaving.set(key, left);
+  stop.abort(new Error("its config has changed"));
+}
+
+/** A clock that was set back says nothing about how long it was: then it is time. */
+function isDue({ resting }: Running, asked: boolean, nowMs: number): boolean {
+  if (resting === undefined) return false;
+  return asked || nowMs < resting.sinceMs || nowMs >= resting.sinceMs + resting.forMs;
 }
 
 function begin(
   key: string,
-  { stamp, failures }: { readonly stamp: string; readonly failures: number },
+  { stamp, failures, after }: Pick<Running, "stamp" | "failures"> & { readonly after: Promise<void> | undefined },
   deps: WatchManyDeps,
 ): Running {
+  const { clock } = deps;
   const stop = new AbortController();
   const signal = AbortSignal.any([deps.signal, stop.signal]);
+  const begunMs = clock.now();
   const again = (state: string) => {
     if (signal.aborted) return;
-    one.failures++;
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, ROUND_MS * 2 ** Math.min(one.failures, 16));
-    one.againMs = deps.clock.now() + pauseMs;
-    deps.note(`${key}: ${state}; trying again in ${Math.round(pauseMs / 1000)} s.`);
+    const sinceMs = clock.now();
+    // One that was well for long begins to count anew.
+    one.failures = sinceMs - begunMs > LONGEST_PAUSE_MS ? 1 : one.failures + 1;
+    const forMs = Math.min(LONGEST_PAUSE_MS, ROUND_MS * 2 ** Math.min(one.failures, 16));
+    one.resting = { sinceMs, forMs };
+    deps.note(`${key}: ${state}; trying again in ${Math.round(forMs / 1000)} s.`);
   };
-  const ended = deps.watch(key, signal).then(
+  const watched = async () => {
+    await after;
+    if (!signal.aborted) await deps.watch(key, signal);
+  };
+  const ended = watched().then(
     () => again("the watcher has ended"),
     (error: unknown) => again(messageOf(error)),
   );
-  const one: Running = { stamp, stop, ended, failures, againMs: undefined };
+  const one: Running = { stamp, stop, ended, failures, resting: undefined };
   return one;
 }
 
