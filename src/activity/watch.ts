@@ -22,6 +22,8 @@ export interface WatchDeps {
   wanted(): (event: StoredEvent, id: string) => boolean;
   /** Takes what is new, oldest first. Throws when it could not be kept: it is then brought again. */
   deliver(news: readonly StoredEvent[]): void | Promise<void>;
+  /** Told of what is kept for good: whatever happens now, it is not brought again. Nobody waits for it. */
+  tell?(news: readonly StoredEvent[]): void;
   /** Told after every look and every failure. */
   beat(beat: Beat): void;
 }
@@ -64,9 +66,10 @@ async function follow(deps: WatchDeps, onLook: () => void): Promise<void> {
   try {
     for (;;) {
       hints?.taken();
-      await look(backend, deps);
+      const news = await look(backend, deps);
       onLook();
       deps.beat({ state: "ok", told: hints !== undefined });
+      if (news.length > 0) deps.tell?.(news);
       const dueMs = deps.clock.now() + longestWait(backend, deps.intervalMs);
       if ((await waitUntil(dueMs, { ...deps, hint: hints?.next() })) === "slept") return;
     }

@@ -13,7 +13,7 @@ import type { ProjectDeps } from "./service.ts";
 
 /** What follows what others did. */
 export interface WatchRequest {
-  /** Told of each event that is new, after it is in the inbox. */
+  /** Told of each event that is new, after it is in the inbox: one call at a time, and no look waits for it. */
   readonly onNews: (news: readonly NoticedEvent[]) => void | Promise<void>;
   readonly onBeat?: (beat: Beat) => void;
 }
@@ -28,19 +28,29 @@ const MOST_FILES = 10;
 export async function watchProject(deps: ProjectDeps, request: WatchRequest): Promise<void> {
   const { stateFolder, clock, config } = deps;
   const lock = acquireLock(watchLockFile(stateFolder), { command: "watch", clock });
-  const beat = heartbeatWriter(heartbeatFile(stateFolder), { clock, pid: process.pid });
+  const write = heartbeatWriter(heartbeatFile(stateFolder), { clock, pid: process.pid });
+  const beat = (now: Beat) => {
+    lock.refresh();
+    write(now);
+    request.onBeat?.(now);
+  };
+  let telling = Promise.resolve();
   try {
     await watchLog({
-      ...watchDeps(deps, request),
+      ...watchDeps(deps),
       clock,
       random: randomFraction,
       intervalMs: config.pollInterval * 1000,
-      beat(now) {
-        lock.refresh();
-        beat(now);
-        request.onBeat?.(now);
+      beat,
+      tell(news) {
+        telling = telling
+          .then(() => request.onNews(news.map(noticed)))
+          .catch((error: unknown) =>
+            beat({ state: "failing", error: error instanceof Error ? error.message : String(error), failures: 1 }),
+          );
       },
     });
+    await telling;
   } finally {
     lock.release();
   }
@@ -53,7 +63,9 @@ export async function watchOnce(deps: ProjectDeps, request: WatchRequest): Promi
   try {
     const backend = await deps.openBackend();
     try {
-      return (await look(backend, watchDeps(deps, request))).map(noticed);
+      const news = (await look(backend, watchDeps(deps))).map(noticed);
+      if (news.length > 0) await request.onNews(news);
+      return news;
     } finally {
       await backend.close();
     }
@@ -62,10 +74,13 @@ export async function watchOnce(deps: ProjectDeps, request: WatchRequest): Promi
   }
 }
 
-function watchDeps(
-  { config, clock, signal, stateFolder, openBackend }: ProjectDeps,
-  { onNews }: WatchRequest,
-): Omit<WatchDeps, "clock" | "random" | "intervalMs" | "beat"> {
+function watchDeps({
+  config,
+  clock,
+  signal,
+  stateFolder,
+  openBackend,
+}: ProjectDeps): Omit<WatchDeps, "clock" | "random" | "intervalMs" | "beat"> {
   const markFile = join(stateFolder, "watch-mark.json");
   return {
     signal,
@@ -73,10 +88,8 @@ function watchDeps(
     readMark: () => readMark(markFile),
     writeMark: (mark) => writeMark(markFile, mark),
     wanted: () => changedByOthers(ownEvents(stateFolder)),
-    async deliver(news) {
-      const events = news.map(noticed);
-      for (const event of events) appendNotice(config.projectPath, noticeOf(event), clock.now());
-      await onNews(events);
+    deliver(news) {
+      for (const event of news) appendNotice(config.projectPath, noticeOf(noticed(event)), clock.now());
     },
   };
 }
