@@ -237,10 +237,23 @@ async function statusWork(count: number): Promise<void> {
     3,
     `${ms(local)} / ${ms(gitMs)}, local part`,
   );
+  await promptWork(machine, count);
   const status = await succeed(machine, "status");
   const size = count === 100_000 ? { status: 150, push: 300 } : { status: 150, push: 300 };
   report(`memory of a status of ${count} files`, status.peakMb, "MB", size.status, `local folder, ${ms(status.ms)}`);
   report(`memory of a push of ${count} files`, pushed.peakMb, "MB", size.push, `local folder, ${ms(pushed.ms)}`);
+}
+
+/** The shell prompt of a project at rest: its folders were last changed some seconds ago. */
+async function promptWork(machine: MeasuredMachine, count: number): Promise<void> {
+  const place = { cwd: machine.project, home: machine.home };
+  await Bun.sleep(3000);
+  const shown = await succeed(machine, "prompt");
+  if (shown.stdout !== "✓\n") throw new Error(`claude-mirror prompt says ${shown.stdout}`);
+  const ours = async () => spawnMs([binary, "prompt"], place);
+  const theirs = async () => spawnMs(["git", "status", "--porcelain"], place);
+  const [prompt = 0, gitMs = 1] = await alternate(quick ? 10 : 30, ours, theirs);
+  report(`prompt of ${count} unchanged files against git`, prompt / gitMs, "x", 2, `${ms(prompt)} / ${ms(gitMs)}`);
 }
 
 async function git(machine: MeasuredMachine, ...words: string[]): Promise<void> {

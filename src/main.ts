@@ -9,7 +9,7 @@ declare const COMMIT: string | undefined;
  * else is read from disk only when it is asked for.
  */
 const typed = process.argv.slice(2);
-if (!answeredAtOnce()) await runAll();
+if (!answeredAtOnce() && !(await answeredSoon())) await runAll();
 
 function answeredAtOnce(): boolean {
   const [first, second] = typed;
@@ -23,6 +23,15 @@ function answeredAtOnce(): boolean {
   if (found?.kind !== "found") return false;
   console.log(found.file);
   return true;
+}
+
+/** A shell's prompt is asked for before every line that somebody types. */
+async function answeredSoon(): Promise<boolean> {
+  if (typed[0] !== "prompt") return false;
+  const { promptAtOnce } = await import("./cli/prompt-fast.ts");
+  const text = await promptAtOnce(typed.slice(1), process.env, process.cwd());
+  if (text) console.log(text);
+  return text !== undefined;
 }
 
 /**

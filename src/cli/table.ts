@@ -134,6 +134,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "List, restore or empty the files that a run replaced or removed here",
     load: async () => (await import("./commands/trash.ts")).trashCommand,
   },
+  prompt: {
+    summary: "Print how the project stands, for the prompt of a shell",
+    load: async () => (await import("./commands/prompt.ts")).promptCommand,
+  },
   doctor: {
     summary: "Check settings, records, sign-in and the remote, and say what to do",
     load: async () => (await import("./commands/doctor.ts")).doctorCommand,

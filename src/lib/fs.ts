@@ -4,9 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { faultPoint } from "./fault.ts";
 import { hasEnded, processTag } from "./process-identity.ts";
 import { isSystemError } from "./system-error.ts";
-
-/** Temporary files of ours begin so; sync never sees them and the next run removes old ones. */
-export const TEMP_PREFIX = ".claude_mirror_tmp_";
+import { TEMP_PREFIX } from "./temp-prefix.ts";
 
 /** In the names of temporary files that wait for a later process to go on with them (see `part-file.ts`). */
 const PART_INFIX = "-part-";

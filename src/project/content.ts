@@ -4,8 +4,9 @@ import { faultPoint } from "../lib/fault.ts";
 import { tempPathFor, writeAll } from "../lib/fs.ts";
 import type { RelPath } from "../lib/path.ts";
 import { drain } from "../lib/streams.ts";
+import { fileStat } from "../sync/file-stat.ts";
 import { localContent } from "../sync/local-content.ts";
-import { asLocalError, fileStat } from "../sync/local-file.ts";
+import { asLocalError } from "../sync/local-file.ts";
 import type { KnownSource } from "../sync/run-context.ts";
 import type { Parts } from "./parts.ts";
 

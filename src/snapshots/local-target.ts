@@ -2,11 +2,12 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { BackendError, LocalFileError } from "../backends/errors.ts";
 import { faultPoint } from "../lib/fault.ts";
-import { fsyncFile, isPartName, TEMP_PREFIX, tempPathFor, writeAll } from "../lib/fs.ts";
+import { fsyncFile, isPartName, tempPathFor, writeAll } from "../lib/fs.ts";
 import { hasher } from "../lib/hash.ts";
 import { foldersOf, joinUnder, type RelPath } from "../lib/path.ts";
 import type { ResumedFile } from "../lib/resumed-file.ts";
 import { drain } from "../lib/streams.ts";
+import { TEMP_PREFIX } from "../lib/temp-prefix.ts";
 
 const READ_BYTES = 1024 * 1024;
 

@@ -2,12 +2,13 @@ import * as fs from "node:fs";
 import { hasher } from "../lib/hash.ts";
 import { comparePaths, type RelPath } from "../lib/path.ts";
 import { isSystemError } from "../lib/system-error.ts";
+import { manifestStat, sameManifest } from "./file-stat.ts";
 import type { SyncFiles } from "./files.ts";
+import { MANIFEST_NAME } from "./files.ts";
 import { readHashCache } from "./hash-cache.ts";
 import { type Replayed, replayJournal } from "./journal.ts";
-import { fileStat, sameContentStat } from "./local-file.ts";
 import { baseFromManifest } from "./manifest.ts";
-import { MANIFEST_NAME, type ManifestResult, readManifest } from "./manifest-file.ts";
+import { type ManifestResult, readManifest } from "./manifest-file.ts";
 import type { BaseEntry, FileStat } from "./model.ts";
 import { type IndexHeader, type IndexRow, indexFromBytes, loadIndex, type StateIndex } from "./state-index.ts";
 import { indexBytes, writeIndex } from "./write-index.ts";
@@ -56,12 +57,6 @@ export async function loadBase(options: LoadBaseOptions): Promise<Base> {
 
 const EMPTY_JOURNAL: Replayed = { base: new Map(), local: new Map(), sent: new Map(), damaged: 0 };
 
-/** The manifest's identity as the index records it; undefined when there is none. */
-export function manifestStat(file: string): FileStat | undefined {
-  const stat = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? undefined : fileStat(stat);
-}
-
 /** Tells one content of the journal from every other; an index that holds it carries the mark. `""` without a journal. */
 export function journalMark(file: string): string {
   if (!fs.existsSync(file)) return "";
@@ -79,11 +74,6 @@ export function journalMark(file: string): string {
 }
 
 const PIECE_BYTES = 1 << 18;
-
-/** Whether two looks at the manifest saw one and the same file, or none. */
-export function sameManifest(a: FileStat | undefined, b: FileStat | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : sameContentStat(a, b);
-}
 
 interface Sources {
   readonly index: StateIndex | undefined;

@@ -2,8 +2,8 @@ import { LocalFileError } from "../backends/errors.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import type { RelPath } from "../lib/path.ts";
 import { movedOn, sameByChecksum } from "./contents.ts";
+import { sameStat } from "./file-stat.ts";
 import type { SentFile } from "./journal.ts";
-import { sameStat } from "./local-file.ts";
 import type { Look, LookTools } from "./look.ts";
 import type { Row } from "./model.ts";
 

@@ -1,20 +1,13 @@
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { faultPoint } from "../lib/fault.ts";
-import { isPartName, TEMP_PREFIX } from "../lib/fs.ts";
+import { isPartName } from "../lib/fs.ts";
 import { joinUnder, type RelPath } from "../lib/path.ts";
+import { TEMP_PREFIX } from "../lib/temp-prefix.ts";
 import { type Fetched, fetchRemote } from "./fetch.ts";
+import { fileStat, sameContentStat } from "./file-stat.ts";
 import { digestFile } from "./local-content.ts";
-import {
-  asLocalError,
-  errorCode,
-  fileStat,
-  lookAt,
-  removeEmptyFolder,
-  requireUnchanged,
-  StalePlanError,
-  sameContentStat,
-} from "./local-file.ts";
+import { asLocalError, errorCode, lookAt, removeEmptyFolder, requireUnchanged, StalePlanError } from "./local-file.ts";
 import type { Action, FileStat } from "./model.ts";
 import { agreedBase, callOptions, type Progress, type RunContext } from "./run-context.ts";
 

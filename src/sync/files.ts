@@ -1,6 +1,10 @@
 import { join } from "node:path";
-import { HASH_CACHE_FILE } from "./hash-cache.ts";
-import { MANIFEST_NAME } from "./manifest-file.ts";
+
+/** The shared manifest's name in the project folder (reference 1.3). */
+export const MANIFEST_NAME = ".claude_mirror_manifest.json";
+
+/** Name of the shared hash cache in the project folder (reference 1.4). */
+export const HASH_CACHE_FILE = ".claude_mirror_hash_cache.json";
 
 /** Where one project's records are. Those in the project folder are shared with the Python tool, the others are ours. */
 export interface SyncFiles {

@@ -6,9 +6,6 @@ import { tempPathFor, writeAll } from "../lib/fs.ts";
 import { quoteAscii } from "../lib/json.ts";
 import { parseRelPath, type RelPath } from "../lib/path.ts";
 
-/** Name of the shared hash cache in the project folder (reference 1.4). */
-export const HASH_CACHE_FILE = ".claude_mirror_hash_cache.json";
-
 /** What the shared cache knows of one file: these digests hold while size and modification time are these. */
 export interface HashCacheRow {
   readonly path: RelPath;

@@ -2,7 +2,8 @@ import * as fs from "node:fs";
 import { LocalFileError } from "../backends/errors.ts";
 import { hashBytes, hasher } from "../lib/hash.ts";
 import { joinUnder, type RelPath } from "../lib/path.ts";
-import { asLocalError, errorCode, fileStat, sameStat } from "./local-file.ts";
+import { fileStat, sameStat } from "./file-stat.ts";
+import { asLocalError, errorCode } from "./local-file.ts";
 import type { ContentHash, FileStat } from "./model.ts";
 
 /** The digests of a file and the stat that they belong to. */

@@ -2,7 +2,8 @@ import * as fs from "node:fs";
 import { hashBytes, hasher } from "../lib/hash.ts";
 import type { RelPath } from "../lib/path.ts";
 import { fromBytes } from "../lib/streams.ts";
-import { asLocalError, fileStat, StalePlanError, sameStat } from "./local-file.ts";
+import { fileStat, sameStat } from "./file-stat.ts";
+import { asLocalError, StalePlanError } from "./local-file.ts";
 import type { ContentHash, FileStat } from "./model.ts";
 import type { KnownSource, Progress } from "./run-context.ts";
 

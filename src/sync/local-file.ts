@@ -5,6 +5,7 @@ import { faultPoint } from "../lib/fault.ts";
 import { fsyncFolder } from "../lib/fs.ts";
 import { joinUnder, parentOf, type RelPath } from "../lib/path.ts";
 import { systemState } from "../lib/system-error.ts";
+import { fileStat, sameStat } from "./file-stat.ts";
 import type { FileStat } from "./model.ts";
 
 /** What the plan assumed about a local file no longer holds. Nothing was changed; the next run looks again. */
@@ -13,20 +14,6 @@ export class StalePlanError extends Error {
     super(message);
     this.name = "StalePlanError";
   }
-}
-
-/** The identity of a file's content as the file system tells it. */
-export function fileStat(stat: fs.BigIntStats): FileStat {
-  return { size: Number(stat.size), mtimeNs: stat.mtimeNs, ctimeNs: stat.ctimeNs, ino: stat.ino };
-}
-
-export function sameStat(a: FileStat, b: FileStat): boolean {
-  return sameContentStat(a, b) && a.ctimeNs === b.ctimeNs;
-}
-
-/** Like {@link sameStat} for a file that was linked or renamed meanwhile, which moves its ctime. */
-export function sameContentStat(a: FileStat, b: FileStat): boolean {
-  return a.size === b.size && a.mtimeNs === b.mtimeNs && a.ino === b.ino;
 }
 
 /** What stands at an absolute path now, links followed: a regular file, nothing at all, a folder, or something else. */

@@ -21,9 +21,6 @@ import { MalformedObjectError, objectMembers } from "./manifest-tokens.ts";
 import type { BaseEntry } from "./model.ts";
 import type { RemotePatch } from "./remote-record.ts";
 
-/** The shared manifest's name in the project folder (reference 1.3). */
-export const MANIFEST_NAME = ".claude_mirror_manifest.json";
-
 export type ManifestResult =
   | {
       readonly kind: "ok";

@@ -1,5 +1,5 @@
 import type { BackendKind } from "../backends/types.ts";
-import { manifestStat, sameManifest } from "./base.ts";
+import { manifestStat, sameManifest } from "./file-stat.ts";
 import type { SyncFiles } from "./files.ts";
 import { rewriteManifest } from "./manifest-file.ts";
 import type { RemotePatch } from "./remote-record.ts";

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import type { RelPath } from "../lib/path.ts";
-import { errorCode, fileStat } from "./local-file.ts";
+import { fileStat } from "./file-stat.ts";
+import { errorCode } from "./local-file.ts";
 import type { FileStat } from "./model.ts";
 import type { Scope } from "./scope.ts";
 import { type StatColumns, statColumns } from "./stat-columns.ts";

@@ -1,5 +1,5 @@
 import { MOVED_PATH, RESERVED_FOLDERS } from "../backends/layout.ts";
-import { TEMP_PREFIX } from "../lib/fs.ts";
+import { TEMP_PREFIX } from "../lib/temp-prefix.ts";
 import { compileExclude } from "./exclude.ts";
 import { compileIgnore } from "./ignore.ts";
 import { compileInclude } from "./include.ts";

@@ -12,6 +12,7 @@ import { type ExecuteHooks, execute } from "./execute.ts";
 import { type SyncFiles, syncFiles } from "./files.ts";
 import { guard } from "./guard.ts";
 import { hashFile } from "./hash-files.ts";
+import { readIgnoreFile } from "./ignore-file.ts";
 import { clearJournal, openJournal, replayJournal } from "./journal.ts";
 import { viewJournal } from "./journal-view.ts";
 import { type Learned, type Look, type LookTools, lookAtViews, type Views } from "./look.ts";
@@ -34,7 +35,7 @@ import { compileScope, type Scope } from "./scope.ts";
 import { selectFiles } from "./select.ts";
 import type { StateIndex } from "./state-index.ts";
 import type { Trash } from "./trash.ts";
-import { readIgnoreFile, selectedViews, wholeViews } from "./views.ts";
+import { selectedViews, wholeViews } from "./views.ts";
 
 export interface SyncDeps {
   /** Absolute, real path of the project. */

@@ -6,7 +6,8 @@ import { faultPoint } from "../lib/fault.ts";
 import { fsyncFolder, tempPathFor, writeAll } from "../lib/fs.ts";
 import { parseRelPath, type RelPath } from "../lib/path.ts";
 import { drain } from "../lib/streams.ts";
-import { asLocalError, errorCode, lookAt, openLocalRoot, StalePlanError, sameContentStat } from "./local-file.ts";
+import { sameContentStat } from "./file-stat.ts";
+import { asLocalError, errorCode, lookAt, openLocalRoot, StalePlanError } from "./local-file.ts";
 import type { FileStat } from "./model.ts";
 
 /** How long the trash keeps what a run replaced or removed (decision 13). */

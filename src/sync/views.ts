@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import { join } from "node:path";
 import { BLOBS_FOLDER, MOVED_PATH, SNAPSHOTS_FOLDER } from "../backends/layout.ts";
 import type { Backend, Listing, RemoteFile } from "../backends/types.ts";
 import { MANY_ITEMS, releaseDuring, releaseMemory } from "../lib/memory.ts";
@@ -11,7 +10,7 @@ import { lookAt } from "./local-file.ts";
 import type { Views } from "./look.ts";
 import type { FileStat, SyncEvent } from "./model.ts";
 import { type LocalView, type ScanProblem, scan } from "./scan.ts";
-import { IGNORE_FILE, type Scope } from "./scope.ts";
+import type { Scope } from "./scope.ts";
 import { openSieve, type Sieve } from "./sieve.ts";
 import type { StateIndex } from "./state-index.ts";
 
@@ -205,10 +204,4 @@ function onlyRows(index: StateIndex, paths: readonly RelPath[]): StateIndex {
     baseIsRacy: (at) => index.baseIsRacy(real(at)),
     isWholly: (at, file) => index.isWholly(real(at), file),
   };
-}
-
-/** The text of the project's own ignore file, when there is one. */
-export function readIgnoreFile(root: string): { readonly ignoreText?: string } {
-  const file = join(root, IGNORE_FILE);
-  return fs.existsSync(file) ? { ignoreText: fs.readFileSync(file, "utf8") } : {};
 }

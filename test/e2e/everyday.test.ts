@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync } from "node:fs";
+import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { compiledBinary } from "../support/binary.ts";
 import { type OwnMachine, ownMachine } from "../support/own-machine.ts";
@@ -108,4 +108,54 @@ test("status --presence: names who else was active, never oneself", async () => 
   ]);
   const plain = await ok(bob, "status", "--json");
   expect(plain.json).not.toHaveProperty("presence");
+});
+
+test("prompt: is right after every edit, prints nothing outside of projects, and never fails", async () => {
+  const prompt = async (...words: string[]) => {
+    const { code, stdout, stderr } = await bob.run(["prompt", ...words]);
+    expect([code, stderr]).toEqual([0, ""]);
+    return stdout;
+  };
+  await ok(bob, "pull");
+  expect(await prompt()).toBe("✓\n");
+  expect(await prompt("--quiet-when-clean")).toBe("");
+  bob.write("memory/notes.md", "2 wo\n");
+  bob.write("memory/mine.md", "mine\n");
+  expect(await prompt("--format=ascii", "--prefix", "(", "--suffix", ")")).toBe("(+2)\n");
+  const notice = {
+    timestamp: "",
+    title: "",
+    message: "",
+    user: "a",
+    machine: "a",
+    files: ["x.md", "y.md"],
+    project: "project",
+    action: "push",
+  };
+  appendFileSync(join(bob.project, ".claude_mirror_inbox.jsonl"), `${JSON.stringify(notice)}\nno json\n`);
+  expect(JSON.parse(await prompt("--format", "json"))).toEqual({
+    project: bob.project,
+    in_sync: 2,
+    local_ahead: 2,
+    remote_ahead: 2,
+    conflicts: 0,
+    no_manifest: false,
+    error: null,
+  });
+  bob.configure({ exclude_patterns: ["memory/**"] });
+  expect(await prompt()).toBe("↓2\n");
+  bob.configure({ file_patterns: 7 });
+  expect(await prompt()).toBe("?\n");
+  bob.configure({ file_patterns: ["**/*"], exclude_patterns: [] });
+  expect(await bob.run(["prompt"], { cwd: bob.home })).toMatchObject({ code: 0, stdout: "", stderr: "" });
+  expect(await bob.run(["prompt", "--format", "nice"])).toMatchObject({ code: 2, stdout: "" });
+});
+
+test("prompt: a conflict that a run has left counts as one, not as a change here", async () => {
+  alice.write("CLAUDE.md", "alice's\n");
+  await ok(alice, "push");
+  bob.write("CLAUDE.md", "bob's\n");
+  await ok(bob, "inbox");
+  expect((await bob.run(["push"])).code).toBe(4);
+  expect((await bob.run(["prompt"])).stdout).toBe("✗1\n");
 });

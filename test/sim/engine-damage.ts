@@ -1,7 +1,6 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { HASH_CACHE_FILE } from "../../src/sync/hash-cache.ts";
-import { MANIFEST_NAME } from "../../src/sync/manifest-file.ts";
+import { HASH_CACHE_FILE, MANIFEST_NAME } from "../../src/sync/files.ts";
 import type { Random } from "../support/random.ts";
 import { type Client, note, type World } from "./engine-model.ts";
 

@@ -36,6 +36,18 @@ const SETUP_NEEDS = ["ignore", "include", "files", "journal", "manifest-file", "
  * in `/` stands for the whole folder. An area may always import itself.
  */
 const ARROWS: readonly { readonly area: string; readonly may: readonly string[] }[] = [
+  {
+    area: "app-prompt.ts",
+    may: [
+      "sync/",
+      "activity/inbox-files.ts",
+      "settings/",
+      "setup/config-file.ts",
+      "setup/remote.ts",
+      "project/envelope-store.ts",
+      "lib/",
+    ],
+  },
   { area: "main.ts", may: ["cli/", "activity/inbox-files.ts", "settings/index-fast.ts", "lib/errors.ts"] },
   {
     area: "app.ts",
@@ -73,6 +85,7 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
     may: [
       "app.ts",
       "app-watch.ts",
+      "app-prompt.ts",
       "ui/",
       "project/service.ts",
       "settings/discovery.ts",

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { TEMP_PREFIX } from "../../src/lib/fs.ts";
+import { TEMP_PREFIX } from "../../src/lib/temp-prefix.ts";
 import type { World } from "./crash-world.ts";
 import { digest, filesBelow, userFiles } from "./tree.ts";
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { TEMP_PREFIX } from "../../lib/fs.ts";
+import { TEMP_PREFIX } from "../../lib/temp-prefix.ts";
 import { BackendError, NotFoundError } from "../errors.ts";
 import type { CallOptions } from "../types.ts";
 import type { DriveClient } from "./client.ts";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { lstat, readdir, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { TEMP_PREFIX } from "../../lib/fs.ts";
+import { TEMP_PREFIX } from "../../lib/temp-prefix.ts";
 import type { NameRules } from "../types.ts";
 import { unlessMissing } from "./root.ts";
 

@@ -1,9 +1,10 @@
 import { lstat, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { faultPoint } from "../../lib/fault.ts";
-import { TEMP_PREFIX, tempPathFor } from "../../lib/fs.ts";
+import { tempPathFor } from "../../lib/fs.ts";
 import { hashBytes } from "../../lib/hash.ts";
 import { liveness, ownIdentity, type ProcessIdentity } from "../../lib/process-identity.ts";
+import { TEMP_PREFIX } from "../../lib/temp-prefix.ts";
 import { BackendError } from "../errors.ts";
 import { type Attempt, codeOf } from "./errors.ts";
 import { type LocalRoot, unlessMissing } from "./root.ts";

@@ -1,7 +1,8 @@
 import type { BigIntStats, Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
-import { isAbandonedTemp, TEMP_PREFIX } from "../../lib/fs.ts";
+import { isAbandonedTemp } from "../../lib/fs.ts";
 import { comparePaths, foldersOf, joinUnder, parseRelPath, type RelPath } from "../../lib/path.ts";
+import { TEMP_PREFIX } from "../../lib/temp-prefix.ts";
 import { BackendError } from "../errors.ts";
 import type { Listing, ListOptions, RemoteFile, UnusableName } from "../types.ts";
 import { type Attempt, attempting, codeOf } from "./errors.ts";

@@ -1,5 +1,5 @@
-import { TEMP_PREFIX } from "../../lib/fs.ts";
 import { nameOf, parentOf, type RelPath } from "../../lib/path.ts";
+import { TEMP_PREFIX } from "../../lib/temp-prefix.ts";
 import { BackendError } from "../errors.ts";
 import type { CallOptions, Listing, ListOptions, RemoteFile, UnusableName } from "../types.ts";
 import type { DavConnection, DavRequest } from "./connection.ts";

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { appendFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { TEMP_PREFIX } from "../../lib/fs.ts";
 import { childOf, nameOf, parentOf, parseRelPath, type RelPath } from "../../lib/path.ts";
+import { TEMP_PREFIX } from "../../lib/temp-prefix.ts";
 import type { RemoteFile } from "../types.ts";
 
 /**

@@ -4,7 +4,7 @@ import { MOVED_PATH } from "../../backends/layout.ts";
 import type { RemoteFile } from "../../backends/types.ts";
 import { RefusedError, UsageError } from "../../lib/errors.ts";
 import { comparePaths, type RelPath } from "../../lib/path.ts";
-import { manifestStat } from "../../sync/base.ts";
+import { manifestStat } from "../../sync/file-stat.ts";
 import { syncFiles } from "../../sync/files.ts";
 import { describeItemError } from "../../sync/item-error.ts";
 import { rewriteManifest } from "../../sync/manifest-file.ts";

@@ -5,7 +5,7 @@ import { hasher } from "../../lib/hash.ts";
 import { joinUnder } from "../../lib/path.ts";
 import { hashing } from "../../lib/streams.ts";
 import { writeStreamAtomic } from "../../lib/write-stream.ts";
-import { fileStat } from "../../sync/local-file.ts";
+import { fileStat } from "../../sync/file-stat.ts";
 import type { BaseEntry, FileStat } from "../../sync/model.ts";
 import type { StateIndex } from "../../sync/state-index.ts";
 import type { Parts } from "../parts.ts";

@@ -5,12 +5,12 @@ import {
   fsyncFolder,
   isAbandonedTemp,
   removeAbandonedTemps,
-  TEMP_PREFIX,
   tempPathFor,
   writeAll,
   writeAtomic,
 } from "../../../src/lib/fs.ts";
 import { processTag } from "../../../src/lib/process-identity.ts";
+import { TEMP_PREFIX } from "../../../src/lib/temp-prefix.ts";
 import { tempFolder } from "../../support/temp.ts";
 
 const dir = tempFolder("fs");

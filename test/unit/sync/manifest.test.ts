@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, 
 import { join } from "node:path";
 import type { RelPath } from "../../../src/lib/path.ts";
 import { relPath } from "../../../src/lib/path.ts";
+import { MANIFEST_NAME } from "../../../src/sync/files.ts";
 import {
   baseFromManifest,
   formatManifestEntry,
@@ -11,7 +12,7 @@ import {
   parseManifestEntry,
   readManifestKey,
 } from "../../../src/sync/manifest.ts";
-import { MANIFEST_NAME, readManifest, rewriteManifest, setCorruptAside } from "../../../src/sync/manifest-file.ts";
+import { readManifest, rewriteManifest, setCorruptAside } from "../../../src/sync/manifest-file.ts";
 import { MalformedObjectError, objectMembers } from "../../../src/sync/manifest-tokens.ts";
 import type { BaseEntry } from "../../../src/sync/model.ts";
 import { tempFolder } from "../../support/temp.ts";
