@@ -24,6 +24,8 @@ export interface BackendConfig {
   readonly onedriveAuthority: string;
   /** Absolute path, for messages: what is in it comes from `BackendDeps.tokens`. */
   readonly tokenFile: string;
+  /** What the Python tool calls this machine; two may have the same name. */
+  readonly machineName: string;
 }
 
 /** What signs in; read by the caller, so that no backend knows where secrets are kept. */
@@ -127,6 +129,15 @@ export interface BackendModule {
   known(config: BackendConfig, deps: BackendDeps): Promise<Probed | undefined>;
   /** Where machines tell one another what they did; undefined where the settings name no such place. Asks nothing. */
   channel?(config: BackendConfig, deps: BackendDeps): Promise<Channel | undefined>;
+  /**
+   * How that place stands, one finding a part; `make` makes what is missing. Empty where there is no such place. Never
+   * fails for what the service says.
+   */
+  checkChannel?(
+    config: BackendConfig,
+    deps: BackendDeps,
+    options: { readonly make: boolean },
+  ): Promise<readonly Finding[]>;
   /** Costs no request where the facts are cached. Never creates the base folder. */
   open(config: BackendConfig, deps: BackendDeps): Promise<Backend>;
 }

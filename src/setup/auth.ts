@@ -12,7 +12,7 @@ import { readWebdavToken, type WebdavToken, writeWebdavToken } from "../settings
 import { hasTokenFile, requireThere, signInForToken } from "./auth-token.ts";
 import { guaranteeText } from "./guarantee.ts";
 import type { AuthResult } from "./model.ts";
-import { type Remote, remoteOf, storedSecret } from "./remote.ts";
+import { channelNotes, type Remote, remoteOf, storedSecret } from "./remote.ts";
 import type { World } from "./world.ts";
 
 export interface AuthRequest {
@@ -67,11 +67,14 @@ async function signInWithoutPassword(remote: Remote, config: ProjectConfig, requ
     }
   }
   if (dryRun || !needsToken) {
-    return resultOf(config, remote, { probed: await attemptOf(request)(remote, config, undefined), dryRun });
+    const probed = await attemptOf(request)(remote, config, undefined);
+    const more = needsToken ? await channelNotes(remote, config, { make: false }) : [];
+    return resultOf(config, remote, { probed, notes: [...(probed?.notes ?? []), ...more], dryRun });
   }
   const { account, notes = [], probed, written } = await signInForToken(remote, config, { talk, mustExist });
   const who = account === undefined ? {} : { username: account };
-  return resultOf(config, remote, { probed, written, notes: [...notes, ...probed.notes], dryRun, ...who });
+  const more = await channelNotes(remote, config, { make: true });
+  return resultOf(config, remote, { probed, written, notes: [...notes, ...probed.notes, ...more], dryRun, ...who });
 }
 
 interface Candidate {
@@ -171,7 +174,8 @@ export async function checkSignIn(world: World, config: ProjectConfig): Promise<
     throw new NeedsActionError(error.message, { hint: stepAfter(error), cause: error });
   }
   const username = account === undefined ? {} : { username: account };
-  return { ...resultOf(config, remote, { probed, dryRun: false, ...username }), mode: "check" };
+  const notes = [...(probed?.notes ?? []), ...(await channelNotes(remote, config, { make: false }))];
+  return { ...resultOf(config, remote, { probed, notes, dryRun: false, ...username }), mode: "check" };
 }
 
 function stepAfter(error: BackendError): string {

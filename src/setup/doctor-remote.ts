@@ -30,6 +30,8 @@ export async function checkRemote(world: World, report: Report, { config, remote
   const { guard } = probed.can;
   report[guard === "look" ? "warn" : "ok"]("guarantee", `${guard}: ${guaranteeText(guard)}`);
   for (const note of probed.notes) report.ok("remote", note);
+  for (const { name, state, detail, hint } of (await remote.module.checkChannel?.(config, deps, { make: false })) ?? [])
+    SAY[state](report, name, detail, hint);
   return guard;
 }
 

@@ -42,6 +42,16 @@ export async function remoteOf(world: Omit<World, "cwd">, config: ProjectConfig)
   };
 }
 
+/** How the place stands where machines tell one another what they did, one line a part with the next step where it takes one. */
+export async function channelNotes(
+  { module, deps }: Remote,
+  config: ProjectConfig,
+  options: { readonly make: boolean },
+): Promise<readonly string[]> {
+  const findings = (await module.checkChannel?.(config, deps(undefined), options)) ?? [];
+  return findings.map(({ name, detail, hint }) => `${name}: ${detail}.${hint === undefined ? "" : ` ${hint}`}`);
+}
+
 /**
  * What signs in to the project's remote, undefined where nothing is needed. Throws NeedsActionError when `auth` was
  * never run or the token file cannot be used. What a backend keeps in a token file of its own it reads itself.

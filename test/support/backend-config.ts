@@ -17,6 +17,7 @@ const UNSET: Omit<BackendConfig, "backend"> = {
   onedriveFolder: "",
   onedriveAuthority: "common",
   tokenFile: "/config/token.json",
+  machineName: "workstation",
 };
 
 /** Settings of a backend, what is not given as in a config that does not name it. */

@@ -30,6 +30,12 @@ export const googledrive: BackendModule = {
   },
   open: (config, deps) => open(config, deps),
   channel: (config, deps) => channel(config, deps),
+  async checkChannel(config, deps, { make }) {
+    const place = pubsubPlace(config);
+    if (place === undefined) return [];
+    const { checkPubsub } = await import("./pubsub/setup.ts");
+    return checkPubsub(place, { config, deps, make });
+  },
 };
 
 function folderOf({ driveFolderId }: BackendConfig): string {
@@ -117,7 +123,16 @@ function inspect(config: BackendConfig, { tokens }: BackendDeps): readonly Findi
     const hint = "Run claude-mirror auth and tick every box of the consent page.";
     findings.push({ name: "consent", state: "warning", detail: "it does not cover Pub/Sub", hint });
   }
+  findings.push(...topicFindings(config));
   return [...findings, credentialsFinding(config, token !== undefined)];
+}
+
+function topicFindings({ gcpProjectId, pubsubTopicId }: BackendConfig): Finding[] {
+  if ((gcpProjectId === "") === (pubsubTopicId === "")) return [];
+  const [missing, flag] =
+    gcpProjectId === "" ? ["gcp_project_id", "--gcp-project-id"] : ["pubsub_topic_id", "--pubsub-topic-id"];
+  const hint = `Run claude-mirror init ${flag} ID; without it changes of others are looked for every poll_interval.`;
+  return [{ name: missing, state: "warning", detail: "it is not set, so that Pub/Sub is not used", hint }];
 }
 
 /** Only signing in needs the file: a token works without it. */
