@@ -10,12 +10,13 @@ import { mendDuplicates, withoutDuplicates } from "./duplicates.ts";
 import type { RootFacts } from "./facts.ts";
 import { createFolders } from "./folders.ts";
 import { idPool } from "./ids.ts";
+import { seenNow, wantedLooks } from "./looks.ts";
 import { describeNode, olderFirst, versionOf } from "./nodes.ts";
 import { pollDrive } from "./poll.ts";
 import { keepTree } from "./prune.ts";
 import { readFile } from "./read.ts";
 import { removeEmptyFolder, removeFile } from "./remove.ts";
-import { batchedCalls, type DriveRoom, lookCall, lookUp, seenNow } from "./room.ts";
+import { batchedCalls, type DriveRoom, lookUp } from "./room.ts";
 import { driveSource } from "./source.ts";
 import { statFile } from "./stat.ts";
 import { uploadSessions } from "./upload-sessions.ts";
@@ -101,7 +102,7 @@ export function createDriveBackend(options: DriveBackendOptions): Backend {
     expectWrite(path, call = {}) {
       changing();
       const { file } = lookUp(room, path);
-      if (file !== undefined && !options.facts.ifMatch) room.expected.add(file.id);
+      if (file !== undefined) room.expected.add(file.id);
       // Who writes is told of a failure.
       if (ready !== undefined) void folders.ensure(parentOf(path), only(call)).catch(() => undefined);
     },
@@ -166,8 +167,12 @@ function roomOf({ client, facts, stateFolder, key, clock }: DriveBackendOptions)
     duplicates: [],
     justRead: new Map(),
     expected: new Set(),
-    ...batchedCalls(client, clock, {
-      looks: () => [...room.expected].map((id) => lookCall(id)),
+    etags: new Map(),
+    ...batchedCalls({
+      client,
+      clock,
+      foldersBy: facts.ifMatch ? 2 : 3,
+      looks: (calls) => wantedLooks(room, calls),
       seen: (answer) => seenNow(room, answer),
     }),
   };

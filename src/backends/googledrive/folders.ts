@@ -2,7 +2,8 @@ import { nameOf, parentOf, type RelPath } from "../../lib/path.ts";
 import { BackendError, NotFoundError } from "../errors.ts";
 import { BLOBS_FOLDER, RESERVED_FOLDERS } from "../layout.ts";
 import type { CallOptions } from "../types.ts";
-import { type DriveFile, FILE_FIELDS, FOLDER_TYPE } from "./nodes.ts";
+import type { BatchCall } from "./batch.ts";
+import { type DriveFile, FILE_FIELDS, FOLDER_TYPE, fromV2, V2_FIELDS, type V2File } from "./nodes.ts";
 import { ALL_DRIVES, type DriveRoom, lookAgain, lookUp, noted } from "./room.ts";
 
 /** Makes folders, each of them once however many files want it at the same moment. */
@@ -44,14 +45,10 @@ async function makeFolder(room: DriveRoom, path: RelPath, parent: string, call: 
   const id = room.pending.get(key) ?? (await room.ids.take(call));
   room.pending.set(key, id);
   const what = `make the folder "${path}"`;
-  const body = { id, name: nameOf(path), mimeType: FOLDER_TYPE, parents: [parent] };
   try {
-    const answer = await room.makeFolder(
-      { method: "POST", path: `/drive/v3/files?${ALL_DRIVES}&fields=${FILE_FIELDS}`, body, what },
-      call,
-    );
+    const { body } = await room.makeFolder(newFolderCall(room, { id, name: nameOf(path), parent }, what), call);
     room.pending.delete(key);
-    if (noted(room, answer.body as DriveFile) !== undefined) return id;
+    if (noted(room, room.facts.ifMatch ? fromV2(body as V2File) : (body as DriveFile)) !== undefined) return id;
     throw new BinnedParentError(parent);
   } catch (error) {
     if (error instanceof BackendError && error.status === 409) {
@@ -65,6 +62,21 @@ async function makeFolder(room: DriveRoom, path: RelPath, parent: string, call: 
     if (error instanceof BackendError && !error.outcomeUnknown) room.pending.delete(key);
     throw error;
   }
+}
+
+interface NewFolder {
+  readonly id: string;
+  readonly name: string;
+  readonly parent: string;
+}
+
+/** By v2 where that guards writes: the ETags of the files that are about to be replaced come with its answer. */
+function newFolderCall({ facts }: DriveRoom, { id, name, parent }: NewFolder, what: string): BatchCall {
+  const body = facts.ifMatch
+    ? { id, title: name, mimeType: FOLDER_TYPE, parents: [{ id: parent }] }
+    : { id, name, mimeType: FOLDER_TYPE, parents: [parent] };
+  const path = facts.ifMatch ? `/drive/v2/files?fields=${V2_FIELDS}` : `/drive/v3/files?fields=${FILE_FIELDS}`;
+  return { method: "POST", path: `${path}&${ALL_DRIVES}`, body, what };
 }
 
 /** The folder that something was to be put into is gone. */

@@ -16,6 +16,7 @@ export const V2_FIELDS =
   "id,etag,title,mimeType,parents(id),labels(trashed),fileSize,md5Checksum,sha256Checksum,headRevisionId,version,createdDate,modifiedDate";
 
 export type DriveFile = drive_v3.Schema$File;
+export type V2File = drive_v2.Schema$File;
 
 /** The node of an item that is not in the trash. `parent` stands in where the account may not see the parent. */
 export function nodeOf(file: DriveFile, parent = file.parents?.[0] ?? ""): SourceNode {
@@ -85,7 +86,7 @@ export function describeNode(node: FileNode, path: RelPath): RemoteFile {
 }
 
 /** A v2 resource in the words of v3. */
-export function fromV2(file: drive_v2.Schema$File): DriveFile {
+export function fromV2(file: V2File): DriveFile {
   const parents = (file.parents ?? []).flatMap(({ id }) => (id ? [id] : []));
   return {
     id: file.id ?? null,

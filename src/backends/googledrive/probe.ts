@@ -55,18 +55,21 @@ export async function probeRoot(client: DriveClient, folder: DriveFile, call: Ca
   return { rootId, driveId: folder.driveId ?? undefined, owned: folder.ownedByMe === true, ifMatch };
 }
 
-/** True when v2 refuses a write whose If-Match does not fit and takes one whose does. */
+/** True when v2 makes a file, refuses a write whose If-Match does not fit and takes one whose does. */
 async function guardsWrites(client: DriveClient, rootId: string, call: CallOptions): Promise<boolean> {
   const what = { what: "write a small test file", changes: true, ...call };
   const all = { supportsAllDrives: true };
   const name = `${TEMP_PREFIX}${randomBytes(6).toString("hex")}`;
   const media = (text: string) => ({ media: { mimeType: "text/plain", body: text } });
-  const made = await client.call(what, (sdk) =>
-    client.v3.files.create(
-      { requestBody: { name, parents: [rootId] }, ...media("probe"), fields: "id", ...all },
-      { ...sdk, rootUrl: `${client.hosts.upload}/` },
-    ),
-  );
+  const made = await client
+    .call(what, (sdk) =>
+      client.v2.files.insert(
+        { requestBody: { title: name, parents: [{ id: rootId }] }, ...media("probe"), fields: "id", ...all },
+        { ...sdk, rootUrl: `${client.hosts.upload}/` },
+      ),
+    )
+    .catch(unlessUnwilling);
+  if (made === undefined) return false;
   const fileId = made.id ?? "";
   const put = (etag: string, text: string) =>
     client.call(what, (sdk) =>
@@ -86,11 +89,15 @@ async function guardsWrites(client: DriveClient, rootId: string, call: CallOptio
     await put(etag, "right");
     return true;
   } catch (error) {
-    // An unwilling v2 is no fault: writes are then guarded by a look just before.
-    if (error instanceof BackendError && (error.class === "FILE_REJECTED" || error.class === "PERMISSION"))
-      return false;
-    throw error;
+    return unlessUnwilling(error) ?? false;
   } finally {
     await client.call(what, (sdk) => client.v3.files.delete({ fileId, ...all }, sdk)).catch(() => undefined);
   }
+}
+
+/** An unwilling v2 is no fault: writes are then guarded by a look just before. */
+function unlessUnwilling(error: unknown): undefined {
+  if (error instanceof BackendError && (error.class === "FILE_REJECTED" || error.class === "PERMISSION"))
+    return undefined;
+  throw error;
 }

@@ -33,21 +33,38 @@ export interface DriveRoom {
   duplicates: readonly Duplicate[];
   /** Ids of files that are about to be replaced: where a request goes out anyway they are looked at with it. */
   readonly expected: Set<string>;
+  /** ETags of versions, by id, as v2 told them last: a write that names one is refused when the item has changed since. */
+  readonly etags: Map<string, { readonly rev: string; readonly etag: string }>;
   /** One call of the API, together with others that are under way in one request; its answer's body. */
   readonly ask: Coalesced<BatchCall, BatchAnswer>;
   readonly change: Coalesced<BatchCall, BatchAnswer>;
-  /** The same for new folders, which come in waves: one request at a time, so that the next wave gathers meanwhile. */
+  /**
+   * The same for new folders, by v2 where that guards writes; they come in waves: one request at a time, so that the next
+   * wave gathers meanwhile.
+   */
   readonly makeFolder: Coalesced<BatchCall, BatchAnswer>;
   /** The same for v2, whose answers carry ETags. */
   readonly askV2: Coalesced<BatchCall, BatchAnswer>;
 }
 
+export interface BatchedOptions {
+  readonly client: DriveClient;
+  readonly clock: Clock;
+  /** Which version of the API makes folders. */
+  readonly foldersBy: 2 | 3;
+  /** Looks that are wanted soon, for room that a batch with these calls has left. */
+  readonly looks: (calls: readonly BatchCall[]) => readonly BatchCall[];
+  /** Takes the answer to one of them. */
+  readonly seen: (answer: BatchAnswer) => void;
+}
+
 /** Calls that change something and calls that only look go in batches of their own: only the outcome of the first can be lost. */
-export function batchedCalls(
-  client: DriveClient,
-  clock: Clock,
-  more: { readonly looks: () => readonly BatchCall[]; readonly seen: (answer: BatchAnswer) => void },
-): Pick<DriveRoom, "ask" | "change" | "makeFolder" | "askV2"> {
+export function batchedCalls({
+  client,
+  clock,
+  foldersBy,
+  ...more
+}: BatchedOptions): Pick<DriveRoom, "ask" | "change" | "makeFolder" | "askV2"> {
   const gathered = (
     changes: boolean,
     version: 2 | 3,
@@ -60,7 +77,7 @@ export function batchedCalls(
       ...pace,
       async send(calls, signal) {
         const what = calls.length === 1 && calls[0] ? calls[0].what : `send ${calls.length} requests together`;
-        const looks = takesMore ? more.looks().slice(0, MOST_BATCHED - calls.length) : [];
+        const looks = takesMore ? more.looks(calls).slice(0, MOST_BATCHED - calls.length) : [];
         const answers = await client.batch([...calls, ...looks], { what, changes, signal }, version);
         for (const answer of answers.slice(calls.length)) if (!(answer instanceof BackendError)) more.seen(answer);
         return answers
@@ -71,8 +88,8 @@ export function batchedCalls(
   return {
     ask: gathered(false, 3),
     change: gathered(true, 3),
-    makeFolder: gathered(true, 3, { batches: 1, quietMs: 25 }, true),
-    askV2: gathered(false, 2),
+    makeFolder: gathered(true, foldersBy, { batches: 1, quietMs: 25 }, true),
+    askV2: gathered(false, 2, { batches: 4 }, true),
   };
 }
 
@@ -98,15 +115,6 @@ export const ALL_DRIVES = "supportsAllDrives=true";
 
 export function lookCall(id: string, what = "look at a file"): BatchCall {
   return { method: "GET", path: `/drive/v3/files/${encodeURIComponent(id)}?${ALL_DRIVES}&fields=${FILE_FIELDS}`, what };
-}
-
-/** Remembers a look that was taken on the way for the write that follows. */
-export function seenNow(room: DriveRoom, { body }: BatchAnswer): void {
-  const file = body as DriveFile;
-  const known = room.index.node(file.id ?? "");
-  if (known === undefined || !isStillThere(file, known) || noted(room, file) === undefined) return;
-  const node = nodeOf(file);
-  if (node.is === "file") room.justRead.set(node.id, { rev: node.rev, atMs: room.clock.now() });
 }
 
 /** The item as it is now, undefined when it is gone or in the trash. The index is told. */

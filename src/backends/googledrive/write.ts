@@ -3,7 +3,8 @@ import { BackendError, NotFoundError, StaleError } from "../errors.ts";
 import type { FileNode } from "../nodes/model.ts";
 import type { CallOptions, Source, WriteOptions, Written } from "../types.ts";
 import { BinnedParentError, type Folders, MissingParentError, recheckFolders } from "./folders.ts";
-import { type DriveFile, describeNode, FILE_FIELDS, fromV2, nodeOf, V2_FIELDS } from "./nodes.ts";
+import { etagCall, seenByV2 } from "./looks.ts";
+import { type DriveFile, describeNode, FILE_FIELDS, fromV2, nodeOf, V2_FIELDS, type V2File } from "./nodes.ts";
 import { ALL_DRIVES, clash, type DriveRoom, isStillThere, lookAgain, lookUp, noted } from "./room.ts";
 import { sendFile, type UploadTools } from "./upload.ts";
 
@@ -248,7 +249,7 @@ async function replaceFile(
   }
 }
 
-/** Looks, and lets v2 compare: a write is refused when the item changed in between. */
+/** Lets v2 compare with an ETag that was told just now or not long ago: a write is refused when the item has changed since. */
 async function replaceGuarded(
   path: RelPath,
   source: Source,
@@ -256,35 +257,24 @@ async function replaceGuarded(
   room: DriveRoom,
   call: CallOptions,
 ): Promise<FileNode> {
-  const id = encodeURIComponent(node.id);
-  const what = `write "${path}"`;
   for (let attempt = 1; ; attempt++) {
-    const look = {
-      method: "GET",
-      path: `/drive/v2/files/${id}?${ALL_DRIVES}&fields=${V2_FIELDS}`,
-      what: `look at "${path}"`,
-    } as const;
-    const { body } = await room.askV2(look, call);
-    const seen = fromV2(body as Parameters<typeof fromV2>[0]);
-    if (noted(room, seen) === undefined || !isStillThere(seen, node))
-      throw new StaleError(`Could not write "${path}": it is not there any more`);
-    const now = asFile(seen, path);
-    if (now.rev !== node.rev) throw new StaleError(`Could not write "${path}": another version is there`);
-    const etag = String((body as { readonly etag?: string }).etag);
+    const known = room.etags.get(node.id);
+    room.etags.delete(node.id);
+    const etag = known?.rev === node.rev ? known.etag : await etagOf(path, node, room, call);
     const transfer = {
       ...({
         method: "PUT",
-        path: `/upload/drive/v2/files/${id}`,
+        path: `/upload/drive/v2/files/${encodeURIComponent(node.id)}`,
         query: `${ALL_DRIVES}&fields=${V2_FIELDS}`,
         source,
-        what,
+        what: `write "${path}"`,
       } as const),
       mimeType: mimeTypeOf(path),
       headers: { "If-Match": etag },
       key: uploadKey(`replace ${node.id} ${etag}`, source),
     };
     try {
-      const made = fromV2((await sendFile(transfer, toolsOf(room), call)) as Parameters<typeof fromV2>[0]);
+      const made = fromV2((await sendFile(transfer, toolsOf(room), call)) as V2File);
       noted(room, made);
       return asFile(made, path);
     } catch (error) {
@@ -293,4 +283,16 @@ async function replaceGuarded(
       if (attempt >= 3) throw new StaleError(`Could not write "${path}": it changes all the time`, { cause: error });
     }
   }
+}
+
+/** The present ETag of the version that is to be replaced. Throws StaleError where another one is there. */
+async function etagOf(path: RelPath, node: FileNode, room: DriveRoom, call: CallOptions): Promise<string> {
+  const { body } = await room.askV2(etagCall(node.id, `look at "${path}"`), call);
+  const now = seenByV2(room, body as V2File);
+  const seen = room.etags.get(node.id);
+  room.etags.delete(node.id);
+  if (now === undefined) throw new StaleError(`Could not write "${path}": it is not there any more`);
+  if (now.rev !== node.rev) throw new StaleError(`Could not write "${path}": another version is there`);
+  if (seen !== undefined) return seen.etag;
+  throw new BackendError(`Could not write "${path}": Google Drive names no ETag`, { class: "TRANSIENT" });
 }

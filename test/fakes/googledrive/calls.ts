@@ -44,6 +44,7 @@ export function routeOf({ method, url }: FakeRequest): Route | undefined {
       v2: upload[1] === "2",
     };
   }
+  if (path === "/drive/v2/files" && method === "POST") return { method: "files.create", v2: true };
   const v2 = /^\/drive\/v2\/files\/([^/]+)$/.exec(path);
   if (v2?.[1] !== undefined && method === "GET")
     return { method: "files.get", id: decodeURIComponent(v2[1]), v2: true };
@@ -94,7 +95,7 @@ export async function callOf(route: Route, call: Call): Promise<FakeReply> {
     case "files.media":
       return media(call, found(call, id));
     case "files.create":
-      return file(call, store.create(user, newItem(await bodyOf(request)), undefined));
+      return made(route, call, store.create(user, newItem(await bodyOf(request), route.v2), undefined));
     case "files.update":
       found(call, id);
       return file(call, store.update(user, id, changeOf(await bodyOf(request), request)));
@@ -122,8 +123,15 @@ async function bodyOf(request: FakeRequest): Promise<Record<string, unknown>> {
   return text.trim() === "" ? {} : (JSON.parse(text) as Record<string, unknown>);
 }
 
-function newItem(body: Record<string, unknown>): NewItem {
-  return body as NewItem;
+/** v2 says `title`, and names parents by references. */
+function newItem(body: Record<string, unknown>, v2 = false): NewItem {
+  if (!v2) return body as NewItem;
+  const { title, parents, ...rest } = body as { readonly title?: string; readonly parents?: { readonly id: string }[] };
+  return { ...rest, ...(title && { name: title }), ...(parents && { parents: parents.map(({ id }) => id) }) };
+}
+
+function made({ v2 }: Route, call: Call, item: Item): FakeReply {
+  return v2 ? reply(200, v2Resource(call, item)) : file(call, item);
 }
 
 function changeOf(body: Record<string, unknown>, { url }: FakeRequest): ItemChange {
@@ -289,11 +297,10 @@ function media({ request }: Call, { content, mimeType }: Item): FakeReply {
 async function upload(route: Route, call: Call): Promise<FakeReply> {
   const { request, store, user } = call;
   const { metadata, mimeType, content } = await readUpload(request);
-  const item = { ...metadata, ...(metadata["mimeType"] === undefined ? { mimeType } : {}) };
-  if (route.id === undefined) return file(call, store.create(user, item, content));
+  const item = { ...newItem(metadata, route.v2), ...(metadata["mimeType"] === undefined ? { mimeType } : {}) };
+  if (route.id === undefined) return made(route, call, store.create(user, item, content));
   requireMatch(call, found(call, route.id));
-  const updated = store.update(user, route.id, { ...changeOf(metadata, request), content });
-  return route.v2 ? reply(200, v2Resource(call, updated)) : file(call, updated);
+  return made(route, call, store.update(user, route.id, { ...changeOf(metadata, request), content }));
 }
 
 /** The item is made when the last byte has come; its id and If-Match are checked then. */
@@ -307,10 +314,10 @@ async function startSession(route: Route, call: Call): Promise<FakeReply> {
     throw new Refusal(403, "storageQuotaExceeded", "The user's Drive storage quota has been exceeded.");
   }
   return call.sessions.start(request, (content) => {
-    if (route.id === undefined) return file(call, store.create(user, { mimeType, ...newItem(metadata) }, content));
+    if (route.id === undefined)
+      return made(route, call, store.create(user, { mimeType, ...newItem(metadata, route.v2) }, content));
     requireMatch(call, store.get(user, route.id));
-    const updated = store.update(user, route.id, { ...changeOf(metadata, request), content });
-    return route.v2 ? reply(200, v2Resource(call, updated)) : file(call, updated);
+    return made(route, call, store.update(user, route.id, { ...changeOf(metadata, request), content }));
   });
 }
 

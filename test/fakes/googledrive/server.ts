@@ -6,7 +6,7 @@ import { createStore, type DriveStore, Refusal } from "./store.ts";
 import { createSessions, type Sessions } from "./uploads.ts";
 
 /**
- * Google Drive, v3 and the part of v2 that guards a write, with Google's sign-in, as its documents describe them:
+ * Google Drive, v3 and the parts of v2 that guard a write and make a file, with Google's sign-in, as its documents describe them:
  * https://developers.google.com/drive/api/reference/rest/v3. Where document and SDK, or document and service, disagree:
  * - The SDK retries GET, PUT and DELETE up to three times by itself unless `retry: false` is given.
  * - The SDK ignores the client's `rootUrl` for uploads and downloads; a `rootUrl` given with the call holds for both.

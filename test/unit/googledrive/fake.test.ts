@@ -245,6 +245,20 @@ describe("fake drive: v2", () => {
     expect(await refusal(put(etag ?? "", "three"))).toBe("412 conditionNotMet");
     expect(fake.store.get(OWNER, fileId).content?.toString()).toBe("two");
   });
+
+  test("insert: folders and files in the words of v2, with an id that was set aside, once", async () => {
+    const v2 = new drive_v2.Drive({ auth: signedIn() });
+    const id =
+      (await new drive_v3.Drive({ auth: signedIn() }).files.generateIds({ count: 1 }, CALL)).data.ids?.[0] ?? "";
+    const requestBody = { id, title: "by v2", mimeType: FOLDER, parents: [{ id: root }] };
+    const { data } = await v2.files.insert({ requestBody, supportsAllDrives: true }, CALL);
+    expect(data).toMatchObject({ id, title: "by v2", mimeType: FOLDER, parents: [{ id: root }] });
+    expect(await refusal(v2.files.insert({ requestBody }, CALL))).toStartWith("409 ");
+    const media = { mimeType: "text/plain", body: "text" };
+    const file = await v2.files.insert({ requestBody: { title: "a.txt", parents: [{ id }] }, media }, CALL);
+    expect(fake.store.get(OWNER, file.data.id ?? "")).toMatchObject({ name: "a.txt", parent: id });
+    expect(file.data.etag).toBeString();
+  });
 });
 
 async function bearer(): Promise<Record<string, string>> {

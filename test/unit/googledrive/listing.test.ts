@@ -217,6 +217,35 @@ describe("guarded writes", () => {
     fake.honoursIfMatch = true;
   });
 
+  const theirs: readonly (readonly [string, (id: string) => void, string])[] = [
+    ["edited", (id) => fake.store.update(user, id, { content: Buffer.from("theirs") }), "theirs"],
+    ["renamed", (id) => fake.store.update(user, id, { name: "b.md" }), "one"],
+    ["put into the trash", (id) => fake.store.update(user, id, { trashed: true }), "one"],
+  ];
+  test.each(theirs)(
+    "an ETag that came with another request guards as well: a file %s since is left alone",
+    async (_, act, left) => {
+      await googledrive.prepare(place.config, place.deps);
+      const writer = await place.open();
+      const { file } = await writer.write(relPath("a.md"), sourceOf("one"), { expect: "absent" });
+      const { id = "", rev = "any" } = file ?? {};
+      await writer.close();
+      const probed = await place.open();
+      await probed.list("");
+      probed.expectWrite?.(relPath("a.md"));
+      await probed.write(relPath("new folder/b.md"), sourceOf("b"), { expect: "absent" });
+      act(id);
+      fake.reset();
+      const error = await probed
+        .write(relPath("a.md"), sourceOf("ours"), { expect: rev as "any" })
+        .catch((thrown: unknown) => thrown);
+      expect((error as Error).name).toBe("StaleError");
+      expect(fake.history[0]).toBe("upload.update");
+      expect(fake.store.items.get(id)?.content?.toString()).toBe(left);
+      await probed.close();
+    },
+  );
+
   test("an ETag that only views have changed does not stop a write", async () => {
     await googledrive.prepare(place.config, place.deps);
     const probed = await place.open();
