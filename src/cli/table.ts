@@ -138,6 +138,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Print how the project stands, for the prompt of a shell",
     load: async () => (await import("./commands/prompt.ts")).promptCommand,
   },
+  health: {
+    summary: "Say in a few lines whether all is well, for a monitor",
+    load: async () => (await import("./commands/health.ts")).healthCommand,
+  },
   doctor: {
     summary: "Check settings, records, sign-in and the remote, and say what to do",
     load: async () => (await import("./commands/doctor.ts")).doctorCommand,

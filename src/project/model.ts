@@ -218,6 +218,26 @@ export interface DoctorResult {
   readonly checks: readonly Check[];
 }
 
+/** One finding of `health`, in the shape of the `--json` result (reference 3.3). */
+export interface HealthCheck {
+  readonly name: string;
+  readonly status: "ok" | "warn" | "fail";
+  readonly detail: string;
+  /** The exact next step, when there is one. */
+  readonly advice: string | null;
+  /** How long a remote took to answer; null where none was asked. */
+  readonly latency_ms: number | null;
+}
+
+export interface HealthResult {
+  readonly overall: HealthCheck["status"];
+  /** Python isoformat, UTC. */
+  readonly generated_at: string;
+  /** Null where no project was found. */
+  readonly config: string | null;
+  readonly checks: readonly HealthCheck[];
+}
+
 /** A conflict as it is put to a person: both contents, bytes end to end. */
 export interface ConflictQuestion {
   readonly path: string;

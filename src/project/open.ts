@@ -11,6 +11,7 @@ import { applyConflict, dropConflict, viewConflict } from "./conflict-files.ts";
 import { deleteFiles } from "./delete.ts";
 import { diffFile } from "./diff.ts";
 import { openEnvelopes } from "./envelope-store.ts";
+import { localHealth, mirrorBacklogs, waitingThere } from "./health.ts";
 import { historyWithin } from "./history.ts";
 import { readActivity, readPresence } from "./log.ts";
 import { takeSnapshot } from "./manual-snapshot.ts";
@@ -82,6 +83,9 @@ export function openProject(deps: ProjectDeps): Project {
     promote: (request) => promoteMirror(parts, request),
     log: (limit) => readActivity(parts, limit),
     presence: () => readPresence(parts),
+    localHealth: () => localHealth(parts),
+    waitingThere: () => waitingThere(parts),
+    mirrorBacklogs: () => mirrorBacklogs(parts),
     close: async () => parts.close(),
   };
 }

@@ -22,6 +22,7 @@ import type { GuardName, Strategy, SyncEvent } from "../sync/model.ts";
 import type { Trash } from "../sync/trash.ts";
 import type { Announcer } from "./announce.ts";
 import type { Extra, ExtraOutcome } from "./extras.ts";
+import type { LocalHealth, MirrorBacklog, Waiting } from "./health.ts";
 import type { SnapshotRequest, TakenSnapshot } from "./manual-snapshot.ts";
 import type { MirrorRequest } from "./mirrors/commands.ts";
 import type { Consent, Fallback } from "./mirrors/fallback.ts";
@@ -239,5 +240,11 @@ export interface Project extends Snapshots {
   log(limit: number): Promise<LogResult>;
   /** Who else was active lately, by the shared log. */
   presence(): Promise<{ readonly presence: readonly Presence[]; readonly notices: readonly string[] }>;
+  /** How it stands by its files and this machine's records; asks nobody. */
+  localHealth(): Promise<LocalHealth>;
+  /** What others have pushed or deleted and no run here has taken up. */
+  waitingThere(): Promise<Waiting>;
+  /** What each mirror lacks. */
+  mirrorBacklogs(): Promise<readonly MirrorBacklog[]>;
   close(): Promise<void>;
 }

@@ -109,7 +109,7 @@ function checkFolderMode(report: Report, folder: string): undefined {
   report.ok(name, folder);
 }
 
-function checkJournal(report: Report, file: string): undefined {
+export function checkJournal(report: Report, file: string): undefined {
   const { base, sent, damaged } = replayJournal(file);
   const steps = base.size + sent.size;
   if (steps === 0 && damaged === 0) return report.ok("last run", "it ended in order");
@@ -150,7 +150,7 @@ function checkLock(report: Report, file: string, clock: Clock): undefined {
 /** A watcher that has said nothing for so long hangs. */
 const STUCK_MS = 10 * 60_000;
 
-function checkWatcher(report: Report, stateFolder: string, clock: Clock): undefined {
+export function checkWatcher(report: Report, stateFolder: string, clock: Clock): undefined {
   const name = "watcher";
   const lock = readLock(watchLockFile(stateFolder), { clock });
   const heard = readHeartbeat(heartbeatFile(stateFolder));

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, mkdirSync } from "node:fs";
+import { appendFileSync, mkdirSync, renameSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { compiledBinary } from "../support/binary.ts";
 import { type OwnMachine, ownMachine } from "../support/own-machine.ts";
@@ -9,15 +10,16 @@ import { tempFolder } from "../support/temp.ts";
 setDefaultTimeout(60_000);
 
 let binary: string;
+let remote: string;
 let alice: OwnMachine;
 let bob: OwnMachine;
 const running: Bun.Subprocess[] = [];
 
 beforeAll(async () => {
   binary = await compiledBinary();
-  const folder = join(tempFolder("everyday"), "remote");
-  mkdirSync(folder);
-  const place = { settings: { backend: "local", local_folder: folder }, token: undefined };
+  remote = join(tempFolder("everyday"), "remote");
+  mkdirSync(remote);
+  const place = { settings: { backend: "local", local_folder: remote }, token: undefined };
   [alice, bob] = await Promise.all([ownMachine("alice", place), ownMachine("bob", place)]);
   alice.write("CLAUDE.md", "one\n");
   alice.write("memory/notes.md", "two\n");
@@ -158,4 +160,64 @@ test("prompt: a conflict that a run has left counts as one, not as a change here
   await ok(bob, "inbox");
   expect((await bob.run(["push"])).code).toBe(4);
   expect((await bob.run(["prompt"])).stdout).toBe("✗1\n");
+});
+
+interface Health {
+  readonly overall: string;
+  readonly checks: readonly { readonly name: string; readonly status: string; readonly detail: string }[];
+}
+
+function healthOf(run: { readonly json: unknown }) {
+  const { overall, checks } = run.json as Health;
+  return {
+    overall,
+    bad: checks.filter(({ status }) => status !== "ok").map(({ name, status }) => `${name} ${status}`),
+  };
+}
+
+test("health: 0 when all is well, 3 with warnings, 1 when something fails; the answer is JSON on stdout each time", async () => {
+  const well = await alice.run(["health", "--json"]);
+  expect([well.code, well.stderr, healthOf(well)]).toEqual([0, "", { overall: "ok", bad: [] }]);
+  const names = (well.json as unknown as Health).checks.map(({ name }) => name);
+  expect(names).toEqual([
+    "config",
+    "last_sync",
+    "conflicts",
+    "inbox",
+    "last_run",
+    "watcher",
+    "token:local",
+    "backend:local",
+  ]);
+  const conflict = await bob.run(["health"]);
+  expect(conflict.code).toBe(3);
+  expect(conflict.stdout).toContain("warn  conflicts: 1 left\n      Run claude-mirror conflict list.\n");
+  const stale = await bob.run(["health", "--json", "--no-backends", "--warn-after", "0", "--fail-after", "0"]);
+  expect([stale.code, healthOf(stale)]).toEqual([1, { overall: "fail", bad: ["last_sync fail", "conflicts warn"] }]);
+  renameSync(remote, `${remote}-away`);
+  const away = await alice.run(["health", "--json"]);
+  renameSync(`${remote}-away`, remote);
+  expect([away.code, healthOf(away)]).toEqual([1, { overall: "fail", bad: ["backend:local fail"] }]);
+  alice.configure({ parallel_workers: "many" });
+  const broken = await alice.run(["health", "--json"]);
+  alice.configure({ parallel_workers: 5 });
+  expect([broken.code, healthOf(broken)]).toEqual([1, { overall: "fail", bad: ["config fail"] }]);
+  expect((await alice.run(["health"], { cwd: alice.home })).code).toBe(2);
+});
+
+test("health: a server that takes calls and never answers is given up after --timeout, and named", async () => {
+  const server = createServer(() => undefined);
+  const port = await new Promise<number>((resolve) => {
+    server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port));
+  });
+  const url = `http://127.0.0.1:${port}/dav/`;
+  const settings = { backend: "webdav", webdav_url: url, webdav_username: "me", webdav_insecure_http: true };
+  const carol = await ownMachine("carol", { settings, token: { username: "me", password: "x" } });
+  try {
+    const run = await carol.run(["health", "--json", "--timeout", "1"]);
+    expect([run.code, healthOf(run).bad]).toEqual([1, ["last_sync warn", "backend:webdav fail"]]);
+    expect(run.stdout).toContain("no answer within 1 s");
+  } finally {
+    server.close();
+  }
 });

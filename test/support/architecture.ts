@@ -81,11 +81,16 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
     ],
   },
   {
+    area: "app-health.ts",
+    may: ["app.ts", "project/", "setup/", "sync/", "settings/", "backends/", "lib/"],
+  },
+  {
     area: "cli/",
     may: [
       "app.ts",
       "app-watch.ts",
       "app-prompt.ts",
+      "app-health.ts",
       "ui/",
       "project/service.ts",
       "settings/discovery.ts",
