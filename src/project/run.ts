@@ -138,7 +138,11 @@ async function finish(parts: Parts, request: RunRequest, settled: Settled): Prom
   if (mirrors === undefined) return result;
   const retries = retriesIn(request) && (await mirrors.hasWork());
   if (retries) request.onPrimary?.(result);
-  return withBackends(parts, result, await mirrors.start({ due: undefined, plan, look, retries }, Promise.resolve()));
+  return withBackends(
+    parts,
+    result,
+    await mirrors.start({ due: undefined, plan, look, retries }, Promise.resolve(undefined)),
+  );
 }
 
 async function carryOut(parts: Parts, request: RunRequest, settled: Settled): Promise<RunResult> {
@@ -167,9 +171,10 @@ async function carryOut(parts: Parts, request: RunRequest, settled: Settled): Pr
   const due = parts.sync.due();
   if (due !== undefined) await mirrors?.queue(due);
   const closing = closeRun(parts, notices, mirrors);
+  const made = closing.then(({ snapshot }) => snapshot?.timestamp);
   // Told by whoever awaits the closing itself.
-  closing.catch(() => undefined);
-  const mirrored = mirrors?.start({ due, plan, look, retries: retriesIn(request), ...(ahead && { ahead }) }, closing);
+  made.catch(() => undefined);
+  const mirrored = mirrors?.start({ due, plan, look, retries: retriesIn(request), ...(ahead && { ahead }) }, made);
   mirrored?.catch(() => undefined);
   const result = resultOf(parts, request, settled, { ...done, ...(await closing) }, steps);
   if (mirrored === undefined) return result;

@@ -25,6 +25,8 @@ export interface FaultQueue {
   /** Every call in order, as `write docs/a.md`. */
   readonly history: readonly string[];
   fail(verb: Verb, error: Error, options?: FaultOptions): void;
+  /** Drops the faults of a verb that were not met yet. */
+  heal(verb: Verb): void;
   /** Runs `act` before the call goes on: the hand of somebody else between our look and our deed. */
   before(verb: Verb, act: () => unknown, options?: Omit<FaultOptions, "at">): void;
   /** Stops the next call until it is released. */
@@ -85,6 +87,9 @@ export function faultQueue(inner: Backend): FaultQueue {
         if (options.at === "reply") await act();
         throw error;
       });
+    },
+    heal(verb) {
+      for (const fault of faults) if (fault.verb === verb) fault.left = 0;
     },
     before(verb, deed, options = {}) {
       add(verb, "deed before it", options, async (act) => {

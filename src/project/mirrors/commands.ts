@@ -69,7 +69,7 @@ async function runMirrors(
       likelyThere,
       overwrite: request.overwrite,
       isCurrent: () => false,
-      snapshotMade: Promise.resolve(),
+      snapshotMade: Promise.resolve(undefined),
     };
     const backends = allOutcomes(chosen, await fanOut(parts, open, work));
     const announcements = parts.deps.config.notifyFailures ? announcementsOf(backends) : [];

@@ -28,8 +28,8 @@ export interface FanOut extends Choice {
   readonly isCurrent: (path: RelPath) => boolean;
   /** What mirrors were given while the primary was still being written. */
   readonly ahead?: AheadRun;
-  /** Resolves when the run's own snapshot is made and queued. */
-  readonly snapshotMade: Promise<unknown>;
+  /** Resolves to the name of the run's own snapshot when it is made and queued; undefined: it makes none. */
+  readonly snapshotMade: Promise<string | undefined>;
 }
 
 interface Touched {
@@ -95,9 +95,11 @@ async function bring(parts: Parts, one: OpenMirror, work: FanOut, agreed: StateI
     report = { ...NOTHING, errors: new Map([...tried].map((path) => [path, trouble as ItemError])) };
   }
   settle(parts, state, { agreed, tried, report });
-  await work.snapshotMade.catch(() => undefined);
+  const own = await work.snapshotMade.catch(() => undefined);
   const copied =
-    trouble === null && !report.interrupted ? await copySnapshots(parts, one, work, agreed) : { made: [], trouble };
+    trouble === null && !report.interrupted
+      ? await copySnapshots(parts, one, { agreed, own, few: !work.seed })
+      : { made: [], trouble };
   const failed = [...report.errors.keys()].flatMap((path) => state.pending.get(path) ?? []);
   const unsent = [...gap.unsent.map(({ agreed: { path } }) => path), ...lost].filter((path) => !tried.has(path)).length;
   const { deleted } = report;
@@ -139,21 +141,18 @@ function settle(
 async function copySnapshots(
   parts: Parts,
   one: OpenMirror,
-  work: FanOut,
-  agreed: StateIndex,
+  { agreed, own, few }: { readonly agreed: StateIndex; readonly own: string | undefined; readonly few: boolean },
 ): Promise<{ readonly made: readonly string[]; readonly trouble: ItemError | null }> {
   const { mirror, state } = one;
   const isFull = parts.deps.config.snapshotFormat === "full";
   const made: string[] = [];
-  // A full snapshot can only be made of what is agreed now.
-  const due = state.snapshots.slice(isFull ? -1 : -MOST_SNAPSHOTS);
-  if (isFull) state.setSnapshots(due);
+  const due = state.snapshots.slice(-MOST_SNAPSHOTS);
   if (due.length === 0) return { made, trouble: null };
   try {
     const target = await mirror.snapshots();
     for (const timestamp of due) {
-      if (isFull) await copyFullTo(parts, one, timestamp, agreed);
-      else await copySnapshotTo(parts, target, timestamp, { few: !work.seed });
+      if (isFull) await copyFullTo(parts, one, timestamp, { agreed, few, isOwn: timestamp === own });
+      else await copySnapshotTo(parts, target, timestamp, { few });
       made.push(timestamp);
     }
     return { made, trouble: null };

@@ -25,7 +25,7 @@ export interface MirrorRun {
   /** Before the primary is written: sends mirrors what it has acknowledged, while it is sent the rest. */
   ahead(plan: Plan, look: Look): AheadRun;
   /** Brings the mirrors to what is agreed. */
-  start(seen: Seen, snapshotMade: Promise<unknown>): Promise<readonly BackendOutcome[]>;
+  start(seen: Seen, snapshotMade: Promise<string | undefined>): Promise<readonly BackendOutcome[]>;
 }
 
 export interface Seen {

@@ -3,7 +3,9 @@ import { snapshotTime } from "../../lib/clock.ts";
 import { forEachLimit } from "../../lib/limits.ts";
 import { joinUnder, type RelPath } from "../../lib/path.ts";
 import type { ProjectConfig } from "../../settings/model.ts";
-import type { AgreedFile } from "../../snapshots/model.ts";
+import type { FillOptions } from "../../snapshots/full-copy.ts";
+import { fullPath } from "../../snapshots/full-folder.ts";
+import type { AgreedFile, SnapshotFile } from "../../snapshots/model.ts";
 import type { SnapshotService } from "../../snapshots/service.ts";
 import type { BaseEntry } from "../../sync/model.ts";
 import type { KnownSource } from "../../sync/run-context.ts";
@@ -78,29 +80,35 @@ async function storeBody(
   });
 }
 
-/**
- * Makes a full snapshot on a mirror of what is agreed, under the name that the primary's has: the mirror copies its own
- * files, and what it lacks is sent. Throws BackendError when the snapshot is of another state by now.
- */
+export interface CopyFull {
+  readonly agreed: StateIndex;
+  /** Made in this run, of what is agreed: the mirror copies its own files. Else each body is read from the primary's. */
+  readonly isOwn: boolean;
+  /** One of many files that is not of this run is left to `seed-mirror`. */
+  readonly few: boolean;
+}
+
+/** Makes a full snapshot of the primary on a mirror, under the same name. Throws BackendError. */
 export async function copyFullTo(
   parts: Parts,
-  { mirror, state }: OpenMirror,
+  one: OpenMirror,
   timestamp: string,
-  agreed: StateIndex,
+  { agreed, isOwn, few }: CopyFull,
 ): Promise<void> {
   const { signal, config } = parts.deps;
+  const target = await one.mirror.snapshots();
   const { info, files: held } = await (await parts.snapshots()).inspect(timestamp, [], { signal });
-  const entries = new Map<RelPath, BaseEntry>();
-  for (let row = 0; row < agreed.length; row++) {
-    const base = agreed.baseAt(row);
-    if (base) entries.set(base.path, base);
+  if (!isOwn) {
+    const there = await target.list({ signal });
+    if (there.some((other) => other.timestamp === timestamp && other.problem === undefined)) return;
+    if (few && held.length > MAX_RETRIES) {
+      throw new BackendError(`left out snapshot ${timestamp}: its ${held.length} files would be sent once more`, {
+        class: "TRANSIENT",
+        hint: "claude-mirror seed-mirror sends them all.",
+      });
+    }
   }
-  if (held.length !== entries.size || held.some(({ path }) => !entries.has(path))) {
-    throw new BackendError(`did not copy snapshot ${timestamp}: the files have changed since it was made`, {
-      class: "FILE_REJECTED",
-    });
-  }
-  const files = [...entries.values()].map((base) => asOn(state.recordOf(base.path), base));
+  const { files, bring } = isOwn ? agreedBodies(parts, one, agreed) : heldBodies(parts, timestamp, held);
   const { action, filesChanged, tag, message } = info;
   const facts = {
     action: action === "sync" ? ("sync" as const) : ("push" as const),
@@ -109,18 +117,44 @@ export async function copyFullTo(
     message,
     files,
   };
-  const target = await mirror.snapshots();
   const atMs = snapshotTime(timestamp) ?? parts.deps.clock.now();
-  await target.createFull(
-    { ...facts, atMs, user: config.user, machine: config.machineName },
-    {
-      signal,
-      async bring(path, use) {
-        const entry = entries.get(path);
-        return entry !== undefined && withAgreedBody(parts, entry, use);
-      },
+  await target.createFull({ ...facts, atMs, user: config.user, machine: config.machineName }, { signal, bring });
+}
+
+interface Bodies {
+  readonly files: readonly AgreedFile[];
+  readonly bring: FillOptions["bring"];
+}
+
+/** The mirror's own files, and what it lacks from here. */
+function agreedBodies(parts: Parts, { state }: OpenMirror, agreed: StateIndex): Bodies {
+  const entries = new Map<RelPath, BaseEntry>();
+  for (let row = 0; row < agreed.length; row++) {
+    const base = agreed.baseAt(row);
+    if (base) entries.set(base.path, base);
+  }
+  return {
+    files: [...entries.values()].map((base) => asOn(state.recordOf(base.path), base)),
+    async bring(path, use) {
+      const entry = entries.get(path);
+      return entry !== undefined && withAgreedBody(parts, entry, use);
     },
-  );
+  };
+}
+
+/** What the primary's snapshot holds, whatever has become of the files since. */
+function heldBodies(parts: Parts, timestamp: string, held: readonly SnapshotFile[]): Bodies {
+  return {
+    files: held.map(({ path }) => ({ path, md5: "", nativeHash: "", racy: true })),
+    async bring(path, use) {
+      const { signal } = parts.deps;
+      const { body } = await (await parts.backend()).read(fullPath(timestamp, path), { signal });
+      return withLocalCopy(parts, path, body, async (content) => {
+        await use(content);
+        return true;
+      });
+    },
+  };
 }
 
 /** An agreed version as it is known again on a mirror. */

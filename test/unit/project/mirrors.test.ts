@@ -384,6 +384,33 @@ test("push: snapshot_format full keeps snapshots on the primary, and with snapsh
   expect([newest?.format, newest?.totalFiles, newest?.problem]).toEqual(["full", 2, undefined]);
 });
 
+test("push: a mirror that was away gets each full snapshot as the primary has it, whatever the files have become", async () => {
+  const lab = mirrorLab({ config: { snapshotFormat: "full", snapshotOn: "all" } });
+  lab.write("a.md", "one");
+  lab.write("gone.md", "once");
+  await lab.push();
+  lab.write("a.md", "two");
+  lab.faults.fail("stat", down(), { times: 50 });
+  lab.faults.fail("write", down(), { times: 50 });
+  lab.faults.fail("list", down(), { times: 50 });
+  const missed = (await lab.push()).snapshot?.timestamp as string;
+  rmSync(join(lab.root, "gone.md"));
+  lab.write("a.md", "three");
+  const later = (await lab.push()).snapshot?.timestamp as string;
+  lab.put("a.md", "a colleague's");
+  await lab.pull();
+  for (const verb of ["stat", "write", "list"] as const) lab.faults.heal(verb);
+  expect(outcome(await lab.push())).toMatchObject({ state: "ok", snapshots: [missed, later] });
+  const held = (name: string, path: string) => lab.text(`_claude_mirror_snapshots/${name}/${path}`);
+  expect([held(missed, "a.md"), held(missed, "gone.md")]).toEqual(["two", "once"]);
+  expect([held(later, "a.md"), held(later, "gone.md")]).toEqual(["three", undefined]);
+  const listed = await lab.project().on("dropbox").snapshots();
+  expect(listed.map(({ timestamp, totalFiles, problem }) => [timestamp, totalFiles, problem]).slice(0, 2)).toEqual([
+    [later, 1, undefined],
+    [missed, 2, undefined],
+  ]);
+});
+
 test("push: snapshot_on primary keeps blobs off the mirror", async () => {
   const lab = mirrorLab({ config: { snapshotOn: "primary" } });
   lab.write("a.md", "one");
