@@ -26,6 +26,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Show what differs between here and the remote",
     load: async () => (await import("./commands/status.ts")).statusCommand,
   },
+  tree: {
+    summary: "Show the mirrored files as a tree, and which side has each",
+    load: async () => (await import("./commands/tree.ts")).treeCommand,
+  },
   push: {
     summary: "Send local changes to the remote and take a snapshot",
     load: async () => (await import("./commands/push.ts")).pushCommand,

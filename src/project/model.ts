@@ -31,6 +31,27 @@ export interface StatusResult {
   readonly downloadBytes: number;
 }
 
+/** One file of `tree`. */
+export interface TreeFile {
+  readonly path: string;
+  /** Which sides have a file there. */
+  readonly where: "both" | "local" | "remote";
+  readonly status: Status;
+  /** Bytes; of the local file where there is one, unless only the remote is looked at. */
+  readonly size: number;
+  /** When it was changed last, milliseconds since 1970; null where the remote does not tell. */
+  readonly modifiedMs: number | null;
+}
+
+export interface TreeResult {
+  /** Absolute path of the project folder. */
+  readonly root: string;
+  /** Sorted by path. */
+  readonly files: readonly TreeFile[];
+  readonly held: readonly Held[];
+  readonly notices: readonly string[];
+}
+
 /** Somebody else who was active lately, in the shape of the `--json` result (reference 3.3). */
 export interface Presence {
   readonly user: string;

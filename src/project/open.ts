@@ -38,6 +38,7 @@ import { type RunRequest, runTransfer } from "./run.ts";
 import type { Project, ProjectDeps, Snapshots } from "./service.ts";
 import { compareSnapshots, diffSnapshots } from "./snapshot-diff.ts";
 import { projectStatus } from "./status.ts";
+import { projectTree } from "./tree.ts";
 import { verifyProject } from "./verify.ts";
 
 /** Opens one project. Nothing is read or asked until it is needed. Throws UsageError when its folder is missing. */
@@ -83,6 +84,7 @@ export function openProject(deps: ProjectDeps): Project {
     promote: (request) => promoteMirror(parts, request),
     log: (limit) => readActivity(parts, limit),
     presence: () => readPresence(parts),
+    tree: (request) => projectTree(parts, request),
     localHealth: () => localHealth(parts),
     waitingThere: () => waitingThere(parts),
     mirrorBacklogs: () => mirrorBacklogs(parts),

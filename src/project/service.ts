@@ -42,9 +42,11 @@ import type {
   PromotionResult,
   RunResult,
   StatusResult,
+  TreeResult,
   VerifyResult,
 } from "./model.ts";
 import type { CountedComparison, SnapshotFileDiff } from "./snapshot-diff.ts";
+import type { TreeRequest } from "./tree.ts";
 
 export type { Consent, Fallback, MirrorRequest };
 
@@ -240,6 +242,8 @@ export interface Project extends Snapshots {
   log(limit: number): Promise<LogResult>;
   /** Who else was active lately, by the shared log. */
   presence(): Promise<{ readonly presence: readonly Presence[]; readonly notices: readonly string[] }>;
+  /** Every mirrored file with the sides that have it. Throws UsageError for a path that matches nothing. */
+  tree(request: TreeRequest): Promise<TreeResult>;
   /** How it stands by its files and this machine's records; asks nobody. */
   localHealth(): Promise<LocalHealth>;
   /** What others have pushed or deleted and no run here has taken up. */

@@ -221,3 +221,37 @@ test("health: a server that takes calls and never answers is given up after --ti
     server.close();
   }
 });
+
+test("tree: shows the sides that have each file, and what is not plain", async () => {
+  alice.write("memory/deep/er/x.md", "12345");
+  const all = await ok(bob, "tree", "--show-size");
+  expect(all.stdout).toBe(
+    [
+      "project",
+      "├── CLAUDE.md  [both, conflict]  6 B",
+      "├── memory/",
+      "│   ├── mine.md  [both]  5 B",
+      "│   └── notes.md  [both]  5 B",
+      "└── new.md  [both]  4 B",
+      "",
+      "4 files in 1 folder, 20 B: 4 on both sides, 0 only here, 0 only on the remote",
+      "",
+    ].join("\n"),
+  );
+  const flat = await ok(alice, "tree", "--depth", "1", "--ascii");
+  expect(flat.stdout.split("\n").slice(0, 4)).toEqual([
+    "project",
+    "|-- CLAUDE.md  [both]",
+    "|-- memory/  (3 files)",
+    "`-- new.md  [both]",
+  ]);
+  const json = await ok(alice, "tree", "memory", "--json");
+  const files = json.json.files as readonly Readonly<Record<string, unknown>>[];
+  expect(files.map(({ path, where, status, size }) => [path, where, status, size])).toEqual([
+    ["memory/deep/er/x.md", "local", "new_local", 5],
+    ["memory/mine.md", "remote", "new_remote", 5],
+    ["memory/notes.md", "both", "remote_ahead", 4],
+  ]);
+  expect((await ok(alice, "tree", "--remote", "memory/deep")).stdout).toContain("0 files in 0 folders");
+  expect((await alice.run(["tree", "nothing.md"])).code).toBe(2);
+});
