@@ -25,6 +25,8 @@ export interface FakeDropboxOptions {
   readonly tls?: { readonly certificate: string; readonly key: string };
   /** Batches of more entries than this are jobs to be asked about; 1 when left out. */
   readonly asyncAbove?: number;
+  /** By whose time access tokens end, milliseconds since 1970. */
+  readonly now?: () => number;
 }
 
 const APP_KEY = "fakeappkey12345";
@@ -66,11 +68,14 @@ export class FakeDropbox {
   private readonly waiting = new Set<() => void>();
   private readonly sockets = new Set<Socket>();
   private writing = 0;
+  private answering = 0;
   private server: Server | undefined;
   private readonly asyncAbove: number;
+  private readonly now: () => number;
 
   constructor(options: FakeDropboxOptions) {
     this.asyncAbove = options.asyncAbove ?? 1;
+    this.now = options.now ?? (() => Date.now());
   }
 
   static async start(options: FakeDropboxOptions = {}): Promise<FakeDropbox> {
@@ -167,7 +172,17 @@ export class FakeDropbox {
     return token;
   }
 
+  /** Requests that are being answered right now, longpolls left out. */
+  open(): number {
+    return this.answering - this.waiting.size;
+  }
+
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.answering++;
+    await this.react(request, response).finally(() => this.answering--);
+  }
+
+  private async react(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", "http://fake");
     const endpoint = url.pathname.replace(/^\/2\//, "").replace(/^\//, "");
     const chunks: Buffer[] = [];
@@ -387,7 +402,7 @@ export class FakeDropbox {
     const token = /^Bearer (.+)$/.exec(header ?? "")?.[1] ?? "";
     const expires = this.accessTokens.get(token);
     if (expires === undefined) throw unauthorised(tag("invalid_access_token"));
-    if (expires < Date.now()) throw unauthorised(tag("expired_access_token"));
+    if (expires < this.now()) throw unauthorised(tag("expired_access_token"));
     const scope = scopeOf(endpoint);
     if (!this.scopes.has(scope)) throw unauthorised(tag("missing_scope", { required_scope: scope }));
   }
@@ -418,7 +433,7 @@ export class FakeDropbox {
       refresh = this.grant();
     }
     const token = `sl.${randomBytes(16).toString("hex")}`;
-    this.accessTokens.set(token, Date.now() + 14_400_000);
+    this.accessTokens.set(token, this.now() + 14_400_000);
     const first = given.get("grant_type") === "authorization_code";
     return ok({
       access_token: token,

@@ -47,6 +47,8 @@ export interface FakeHttp {
   fault(endpoint: string, fault: Fault): void;
   /** Drops what is queued. */
   endFaults(): void;
+  /** Requests that are being answered right now. */
+  open(): number;
   /** Queued faults that no request has met. */
   unmet(): readonly string[];
   stop(): Promise<void>;
@@ -76,6 +78,7 @@ export async function startFakeHttp(options: FakeHttpOptions): Promise<FakeHttp>
   const history: string[] = [];
   const faults: Queued[] = [];
   let origin = "";
+  let open = 0;
   const now = options.now ?? (() => Date.now());
 
   const answer = async (request: FakeRequest): Promise<FakeReply> => {
@@ -96,7 +99,9 @@ export async function startFakeHttp(options: FakeHttpOptions): Promise<FakeHttp>
   };
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const { socket } = incoming;
-    answer(requestOf(incoming, origin)).then(
+    open++;
+    const answered = answer(requestOf(incoming, origin)).finally(() => open--);
+    answered.then(
       (reply) => send(outgoing, reply, now()),
       (error: unknown) => {
         if (error instanceof CutConnection || incoming.destroyed) socket.destroy();
@@ -121,6 +126,7 @@ export async function startFakeHttp(options: FakeHttpOptions): Promise<FakeHttp>
     },
     fault: (endpoint, fault) => void faults.push({ ...fault, endpoint, left: fault.times ?? 1 }),
     endFaults: () => void faults.splice(0),
+    open: () => open,
     unmet: () => faults.filter(({ left }) => left > 0).map(({ endpoint }) => endpoint),
     stop: () =>
       new Promise((resolve) => {

@@ -15,7 +15,8 @@ interface Sleeper {
   wake(): void;
 }
 
-export function virtualClock(startMs = Date.UTC(2026, 2, 5)): VirtualClock {
+/** `settled`: resolves when everything has run that needs no time. */
+export function virtualClock(startMs = Date.UTC(2026, 2, 5), settled = turns): VirtualClock {
   let nowMs = startMs;
   let sleepers: Sleeper[] = [];
   return {
@@ -54,7 +55,7 @@ export function virtualClock(startMs = Date.UTC(2026, 2, 5)): VirtualClock {
   };
 }
 
-/** Everything that needs no time has run. */
-async function settled(): Promise<void> {
+/** So many that what needs no time has run, as long as nobody else is asked. */
+export async function turns(): Promise<void> {
   for (let i = 0; i < 20; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
