@@ -110,6 +110,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Read everything that is kept on the remote and find what is damaged",
     load: async () => (await import("./commands/verify.ts")).verifyCommand,
   },
+  stats: {
+    summary: "Count files, snapshots, stored bytes, growth and who did how much",
+    load: async () => (await import("./commands/stats.ts")).statsCommand,
+  },
   log: {
     summary: "Show who changed what and when, on all machines",
     load: async () => (await import("./commands/log.ts")).logCommand,

@@ -1,6 +1,6 @@
 import type { LogEvent } from "../activity/model.ts";
 import type { GuardLevel } from "../backends/types.ts";
-import type { Finding, SnapshotFormat, Verification } from "../snapshots/model.ts";
+import type { Finding, SnapshotFormat, SnapshotStatistics, Verification } from "../snapshots/model.ts";
 import type { ActionKind, ConflictKind, Held, ItemError, Status } from "../sync/model.ts";
 
 export type RunCommand = "push" | "pull" | "sync" | "delete";
@@ -49,6 +49,30 @@ export interface TreeResult {
   /** Sorted by path. */
   readonly files: readonly TreeFile[];
   readonly held: readonly Held[];
+  readonly notices: readonly string[];
+}
+
+/** What the shared log tells of one user, machine, action, day or backend. */
+export interface ActivityRow {
+  readonly key: string;
+  readonly events: number;
+  /** Files named by them, each as often as it is. */
+  readonly files: number;
+}
+
+/** What `stats` counts. */
+export interface StatsResult {
+  /** What both sides agree on; bytes is null where the size of a file is not known. */
+  readonly files: number;
+  readonly bytes: number | null;
+  readonly snapshots: SnapshotStatistics;
+  /** The time that `rows` and `totals` are about, milliseconds since 1970; null is open. */
+  readonly since: number | null;
+  readonly until: number | null;
+  readonly by: string;
+  /** The most active first; days the newest first. */
+  readonly rows: readonly ActivityRow[];
+  readonly totals: { readonly events: number; readonly files: number };
   readonly notices: readonly string[];
 }
 

@@ -37,6 +37,7 @@ import {
 import { type RunRequest, runTransfer } from "./run.ts";
 import type { Project, ProjectDeps, Snapshots } from "./service.ts";
 import { compareSnapshots, diffSnapshots } from "./snapshot-diff.ts";
+import { projectStats } from "./stats.ts";
 import { projectStatus } from "./status.ts";
 import { projectTree } from "./tree.ts";
 import { verifyProject } from "./verify.ts";
@@ -84,6 +85,7 @@ export function openProject(deps: ProjectDeps): Project {
     promote: (request) => promoteMirror(parts, request),
     log: (limit) => readActivity(parts, limit),
     presence: () => readPresence(parts),
+    stats: (request) => projectStats(parts, request),
     tree: (request) => projectTree(parts, request),
     localHealth: () => localHealth(parts),
     waitingThere: () => waitingThere(parts),

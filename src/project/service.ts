@@ -41,14 +41,16 @@ import type {
   Presence,
   PromotionResult,
   RunResult,
+  StatsResult,
   StatusResult,
   TreeResult,
   VerifyResult,
 } from "./model.ts";
 import type { CountedComparison, SnapshotFileDiff } from "./snapshot-diff.ts";
+import type { StatsGroup, StatsRequest } from "./stats.ts";
 import type { TreeRequest } from "./tree.ts";
 
-export type { Consent, Fallback, MirrorRequest };
+export type { Consent, Fallback, MirrorRequest, StatsGroup };
 
 /** What a project is made of; `app.ts` puts it together. */
 export interface ProjectDeps {
@@ -244,6 +246,8 @@ export interface Project extends Snapshots {
   presence(): Promise<{ readonly presence: readonly Presence[]; readonly notices: readonly string[] }>;
   /** Every mirrored file with the sides that have it. Throws UsageError for a path that matches nothing. */
   tree(request: TreeRequest): Promise<TreeResult>;
+  /** Counts and sizes of the project and its snapshots, and who did how much. */
+  stats(request: StatsRequest): Promise<StatsResult>;
   /** How it stands by its files and this machine's records; asks nobody. */
   localHealth(): Promise<LocalHealth>;
   /** What others have pushed or deleted and no run here has taken up. */

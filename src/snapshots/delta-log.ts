@@ -183,7 +183,7 @@ export function digestsOfPath({ bytes, records, length }: DeltaLog, path: string
   });
 }
 
-interface Walk {
+export interface Walk {
   /** Told of every path whose digest differs from the state before; undefined stands for absent. */
   readonly changed: (path: string, before: string | undefined, after: string | undefined) => void;
   /** Told when the state of the record `at` is complete. */
@@ -191,7 +191,7 @@ interface Walk {
 }
 
 /** Goes through the states of all blobs snapshots in the text's order. */
-function walkStates(log: DeltaLog, { changed, reached }: Walk): void {
+export function walkStates(log: DeltaLog, { changed, reached }: Walk): void {
   let entries: Entries = new Map();
   log.records.forEach((record, at) => {
     if (!isState(record)) return;

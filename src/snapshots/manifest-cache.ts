@@ -7,6 +7,7 @@ import { hashBytes } from "../lib/hash.ts";
 import { quoteAscii } from "../lib/json.ts";
 import { releaseMemory } from "../lib/memory.ts";
 import { type RelPath, relPath } from "../lib/path.ts";
+import { type ContentTally, tallyContents } from "./content-tally.ts";
 import { digestsOfPath, type Entries } from "./delta-log.ts";
 import { formatManifest } from "./manifest-codec.ts";
 import type { BlobsManifest, SnapshotFormat, SnapshotInfo } from "./model.ts";
@@ -38,6 +39,8 @@ export interface ManifestCache {
   digestsOf(names: Iterable<string>): Set<string>;
   /** The digest of one path in every cached snapshot; undefined where that lacks it. */
   versionsOf(path: RelPath): ReadonlyMap<string, string | undefined>;
+  /** What the cached blobs snapshots hold together; sizes are asked for by digest. */
+  tally(sizeOf: (sha256: string) => number | undefined): ContentTally;
   /** `text` is the manifest as `formatManifest` spells it, where the caller has it at hand. */
   put(manifest: BlobsManifest, remote: { readonly rev: string | null; readonly size: number }, text?: string): void;
   putFull(info: SnapshotInfo): void;
@@ -101,6 +104,7 @@ export function openManifestCache(folder: string): ManifestCache {
       const found = digestsOfPath(log, path);
       return new Map([...index.heads("blobs")].map(([name, { at }]) => [name, found[at]]));
     },
+    tally: (sizeOf) => tallyContents(index.log(), index.heads("blobs"), sizeOf),
     put(manifest, { rev, size }, text) {
       const { files, ...info } = manifest;
       const content = hashBytes("sha256", text ?? formatManifest(manifest));

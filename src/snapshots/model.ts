@@ -322,3 +322,38 @@ export interface MigrationOutcome {
   readonly status: "converted" | "cleaned" | "skipped" | "failed";
   readonly error?: string;
 }
+
+/** What came in one day or month. */
+export interface Growth {
+  /** `2026-03-05` or `2026-03`. */
+  readonly period: string;
+  readonly snapshots: number;
+  /** Contents that no older snapshot has. */
+  readonly contents: number;
+  /** Of these contents; null where a size is not known. */
+  readonly bytes: number | null;
+}
+
+/** What the snapshots of one remote hold and what that takes. Names are snapshots' names; sizes are null where not known. */
+export interface SnapshotStatistics {
+  /** Both formats, those that cannot be used left out. */
+  readonly snapshots: number;
+  readonly unusable: number;
+  readonly full: number;
+  readonly first: string | null;
+  readonly last: string | null;
+  /** Files of all blobs snapshots, each counted in every one that has it, and their bytes. */
+  readonly files: number;
+  readonly bytes: number | null;
+  /** Different contents among them, and what each once takes. */
+  readonly contents: number;
+  readonly contentBytes: number | null;
+  /** Stored contents on the remote, needed or not; null where nobody was asked. */
+  readonly stored: { readonly count: number; readonly bytes: number } | null;
+  /** `bytes` to `contentBytes`. */
+  readonly dedupRatio: number | null;
+  /** Oldest first. */
+  readonly growth: readonly Growth[];
+  /** Files with more than one version, the most first. */
+  readonly versions: readonly { readonly path: string; readonly count: number }[];
+}

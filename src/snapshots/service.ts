@@ -48,10 +48,12 @@ import type {
   SnapshotComparison,
   SnapshotFormat,
   SnapshotInfo,
+  SnapshotStatistics,
   Verification,
 } from "./model.ts";
 import { executeRestore, type RestoreOptions } from "./restore.ts";
 import { planRestore } from "./restore-plan.ts";
+import { type StatisticsOptions, snapshotStatistics } from "./statistics.ts";
 import { verifySnapshots } from "./verify.ts";
 import type { VerifyOptions } from "./verify-run.ts";
 
@@ -97,6 +99,8 @@ export interface SnapshotService {
   manifest(timestamp: string, options?: SnapshotOptions): Promise<BlobsManifest>;
   /** Newest first. */
   list(options?: SnapshotOptions): Promise<readonly SnapshotInfo[]>;
+  /** What they hold and what that takes. */
+  statistics(options: StatisticsOptions): Promise<SnapshotStatistics>;
   inspect(timestamp: string, patterns: readonly string[], options?: SnapshotOptions): Promise<Inspection>;
   history(path: RelPath, options?: SnapshotOptions): Promise<History>;
   /** What changed between two snapshots, by content. */
@@ -172,6 +176,7 @@ export function openSnapshots(deps: SnapshotDeps): SnapshotService {
     copy: (manifest, options) => copySnapshot(room, manifest, options),
     manifest: (timestamp, options) => knownManifest(room, timestamp, options),
     list: (options) => listSnapshots(room, options),
+    statistics: (options) => snapshotStatistics(room, options),
     inspect: (timestamp, patterns, options) => inspectSnapshot(room, timestamp, patterns, options),
     history: (path, options) => fileHistory(room, path, options),
     compare: (request, options) => compareSnapshots(room, request, options),

@@ -255,3 +255,34 @@ test("tree: shows the sides that have each file, and what is not plain", async (
   expect((await ok(alice, "tree", "--remote", "memory/deep")).stdout).toContain("0 files in 0 folders");
   expect((await alice.run(["tree", "nothing.md"])).code).toBe(2);
 });
+
+test("stats: counts files, versions and stored bytes; offline says the same of what this machine has seen", async () => {
+  const text = await ok(alice, "stats", "--top", "1");
+  expect(text.stdout).toMatch(/^Files {6}3 files, 16 B\nSnapshots {2}4, /);
+  expect(text.stdout).toMatch(/Changed most .*\n.*\n.* CLAUDE.md .* 2 /);
+  expect(text.stdout).toMatch(/User .*\n.*\n│ (alice|bob) .*\n│ all /);
+  const json = (await ok(alice, "stats", "--by", "action", "--json")).json as unknown as Readonly<
+    Record<string, never>
+  >;
+  expect(json).toMatchObject({
+    since: null,
+    group_by: "action",
+    project: { files: 3, bytes: 16 },
+    snapshots: { snapshots: 4, files: 12, contents: 6, stored: { count: 6 } },
+    most_changed: [
+      { path: "CLAUDE.md", versions: 2 },
+      { path: "memory/notes.md", versions: 2 },
+    ],
+  });
+  expect(await ok(alice, "stats", "--since", "2030-01-01")).toMatchObject({
+    stdout: expect.stringContaining("No activity in that time."),
+  });
+  renameSync(remote, `${remote}-away`);
+  const offline = (await ok(alice, "stats", "--offline", "--json")).json as unknown as Readonly<Record<string, never>>;
+  renameSync(`${remote}-away`, remote);
+  expect(offline).toMatchObject({
+    project: { files: 3, bytes: 16 },
+    snapshots: { contents: 6, stored: null },
+    rows: [],
+  });
+});
