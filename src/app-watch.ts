@@ -36,6 +36,7 @@ export async function watch(world: World, options: WatchOptions): Promise<void> 
   await watchProject(deps, {
     onNews: (news) => tellNews(world, { news, deps, options }),
     ...(onBeat && { onBeat: (beat) => onBeat(beat, projectPath) }),
+    onNote: (line) => world.note(`${basename(projectPath)}: ${line}`),
   });
 }
 

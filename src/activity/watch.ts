@@ -2,6 +2,8 @@ import { BackendError } from "../backends/errors.ts";
 import { SYNC_LOG_PATH } from "../backends/layout.ts";
 import type { Backend, CallOptions, Opened } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
+import { bring, type Feed, type Following, followFeed } from "./feed.ts";
+import { collectHints } from "./hints.ts";
 import { fetchLog, type StoredEvent } from "./log.ts";
 import { type LogMark, newsIn } from "./log-mark.ts";
 import type { Beat } from "./model.ts";
@@ -24,6 +26,8 @@ export interface WatchDeps {
   deliver(news: readonly StoredEvent[]): void | Promise<void>;
   /** Told of what is kept for good: whatever happens now, it is not brought again. Nobody waits for it. */
   tell?(news: readonly StoredEvent[]): void;
+  /** Where there is one, looks are needed seldom while it stands. */
+  readonly feed?: Feed;
   /** Told after every look and every failure. */
   beat(beat: Beat): void;
 }
@@ -62,21 +66,52 @@ export async function watchLog(given: WatchDeps): Promise<void> {
 async function follow(deps: WatchDeps, onLook: () => void): Promise<void> {
   const backend = await deps.open();
   const ended = new AbortController();
-  const hints = followHints(backend, ended.signal);
+  const signal = AbortSignal.any([deps.signal, ended.signal]);
+  const hints = collectHints(backend, ended.signal);
+  const inTurn = oneAtATime();
+  let feed: Following | undefined;
   try {
     for (;;) {
-      hints?.taken();
-      const news = await look(backend, deps);
+      hints.taken();
+      const news = await inTurn(() => look(backend, deps));
       onLook();
-      deps.beat({ state: "ok", told: hints !== undefined });
+      deps.beat({ state: "ok", told: backend.waitForChange !== undefined || feed?.isOpen() === true });
       if (news.length > 0) deps.tell?.(news);
-      const dueMs = deps.clock.now() + longestWait(backend, deps.intervalMs);
-      if ((await waitUntil(dueMs, { ...deps, hint: hints?.next() })) === "slept") return;
+      feed ??= follows(deps, { signal, inTurn, hint: hints.give });
+      const dueMs = deps.clock.now() + longestWait(backend, deps.intervalMs, feed);
+      if ((await waitUntil(dueMs, { ...deps, hint: hints.next() })) === "slept") return;
     }
   } finally {
     ended.abort();
+    await feed?.ended;
     await backend.close().catch(() => undefined);
   }
+}
+
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Looks and messages write one mark. */
+function oneAtATime(): InTurn {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+}
+
+/** Begins after the first look, which takes note of what there was before anybody watched. */
+function follows(
+  deps: WatchDeps,
+  { signal, inTurn, hint }: { readonly signal: AbortSignal; readonly inTurn: InTurn; readonly hint: () => void },
+): Following | undefined {
+  const { feed, clock, random } = deps;
+  if (feed === undefined) return undefined;
+  const take = async (event: StoredEvent) => {
+    const news = await inTurn(() => bring(event, deps));
+    if (news.length > 0) deps.tell?.(news);
+  };
+  return followFeed({ feed, clock, random, signal, take, hint });
 }
 
 /** `watch --once`, and each look of `watch`: one request while the log is unchanged. */
@@ -152,39 +187,9 @@ function thrifty({
   };
 }
 
-interface Hints {
-  /** Forgets the hints so far: a look follows. */
-  taken(): void;
-  /** Resolves at the next hint, at once when there was one; rejects when following failed. */
-  next(): Promise<void>;
-}
-
-/** What the remote tells by itself, collected from now on; undefined where it tells nothing. */
-function followHints(backend: Backend, signal: AbortSignal): Hints | undefined {
-  if (backend.waitForChange === undefined) return undefined;
-  let hint = Promise.withResolvers<void>();
-  const run = async () => {
-    while (!signal.aborted)
-      if ((await backend.waitForChange?.(SYNC_LOG_PATH, { signal })) === "changed") hint.resolve();
-  };
-  run().catch((error: unknown) => hint.reject(error));
-  // Nobody may be waiting when it fails.
-  hint.promise.catch(() => undefined);
-  return {
-    taken() {
-      const old = hint;
-      hint = Promise.withResolvers<void>();
-      hint.promise.catch(() => undefined);
-      // A failure is kept for whoever waits next.
-      old.promise.catch((error: unknown) => hint.reject(error));
-    },
-    next: () => hint.promise,
-  };
-}
-
 /** How long it may take until a change is seen that nobody tells of, milliseconds. */
-function longestWait(backend: Backend, intervalMs: number): number {
-  const surely = backend.waitForChange !== undefined && backend.can.tellsSurely === true;
+function longestWait(backend: Backend, intervalMs: number, feed: Following | undefined): number {
+  const surely = feed?.isOpen() === true || (backend.waitForChange !== undefined && backend.can.tellsSurely === true);
   return surely ? Math.max(intervalMs, SAFETY_MS) : intervalMs;
 }
 

@@ -1,8 +1,9 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { heartbeatFile, heartbeatWriter, watchLockFile } from "../activity/heartbeat.ts";
 import { appendNotice, type NewNotice } from "../activity/inbox.ts";
 import type { StoredEvent } from "../activity/log.ts";
 import { changedByOthers, readMark, writeMark } from "../activity/log-mark.ts";
+import { readMessage } from "../activity/message.ts";
 import type { Beat, NoticedEvent } from "../activity/model.ts";
 import { ownEvents } from "../activity/own-events.ts";
 import { look, type WatchDeps, watchLog } from "../activity/watch.ts";
@@ -16,6 +17,8 @@ export interface WatchRequest {
   /** Told of each event that is new, after it is in the inbox: one call at a time, and no look waits for it. */
   readonly onNews: (news: readonly NoticedEvent[]) => void | Promise<void>;
   readonly onBeat?: (beat: Beat) => void;
+  /** Takes one line about what tells of changes as they happen, when it fails and when it is well again. */
+  readonly onNote?: (line: string) => void;
 }
 
 /** Names that one message shows. */
@@ -38,6 +41,7 @@ export async function watchProject(deps: ProjectDeps, request: WatchRequest): Pr
   try {
     await watchLog({
       ...watchDeps(deps),
+      ...feedOf(deps, request),
       clock,
       random: randomFraction,
       intervalMs: config.pollInterval * 1000,
@@ -90,6 +94,18 @@ function watchDeps({
     wanted: () => changedByOthers(ownEvents(stateFolder)),
     deliver(news) {
       for (const event of news) appendNotice(config.projectPath, noticeOf(noticed(event)), clock.now());
+    },
+  };
+}
+
+function feedOf({ openChannel, config }: ProjectDeps, { onNote }: WatchRequest): Pick<WatchDeps, "feed"> {
+  if (openChannel === undefined) return {};
+  const project = basename(config.projectPath);
+  return {
+    feed: {
+      open: openChannel,
+      read: (message) => readMessage(message, project),
+      note: (line) => onNote?.(line),
     },
   };
 }

@@ -148,6 +148,7 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
 /** Each npm package and the files that may import it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@clack/prompts": ["ui/prompt.ts"],
+  "@google-cloud/pubsub": ["backends/googledrive/pubsub/listen.ts"],
   "@azure/msal-node": ["backends/onedrive/sign-in.ts"],
   diff: ["ui/render/", "project/left-conflicts.ts", "project/snapshot-diff.ts"],
   googleapis: ["backends/googledrive/"],

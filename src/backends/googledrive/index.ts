@@ -189,7 +189,7 @@ async function channel(config: BackendConfig, deps: BackendDeps): Promise<Channe
   const place = pubsubPlace(config);
   if (place === undefined) return undefined;
   const { pubsubChannel } = await import("./pubsub/channel.ts");
-  return pubsubChannel(place, deps);
+  return pubsubChannel(place, config, deps);
 }
 
 /** What a look tells without writing anything. A folder that is gone is told by its listing. */

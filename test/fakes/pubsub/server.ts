@@ -1,9 +1,15 @@
 import { type FakeHttp, type FakeReply, type FakeRequest, startFakeHttp } from "../fake-http.ts";
+import { type PubsubGrpc, startPubsubGrpc } from "./grpc.ts";
+import { type OnePort, startOnePort } from "./one-port.ts";
 import { createPubsubStore, PubsubRefusal, type PubsubStore } from "./store.ts";
 
-/** Google Cloud Pub/Sub, the REST interface of v1. https://cloud.google.com/pubsub/docs/reference/rest */
-export interface FakePubsub extends FakeHttp {
+/**
+ * Google Cloud Pub/Sub v1 at one address, REST and gRPC: https://cloud.google.com/pubsub/docs/reference/rest. Counters and
+ * faults are those of REST; in the clear gRPC takes calls without a token, as Google's emulator does.
+ */
+export interface FakePubsub extends FakeHttp, Pick<OnePort, "goDown" | "comeBack"> {
   readonly store: PubsubStore;
+  readonly grpc: PubsubGrpc;
   /** Permissions that nobody has. */
   readonly denied: Set<string>;
   /** Cloud projects that exist. */
@@ -15,6 +21,8 @@ export interface FakePubsub extends FakeHttp {
 export interface FakePubsubOptions {
   /** Whose access token it is. */
   readonly userOf: (token: string) => string | undefined;
+  /** `host`: the name that the certificate is for. */
+  readonly tls?: { readonly key: string; readonly cert: string; readonly host: string };
 }
 
 const STATUS = {
@@ -25,7 +33,7 @@ const STATUS = {
   INVALID_ARGUMENT: 400,
 };
 
-export async function startFakePubsub({ userOf }: FakePubsubOptions): Promise<FakePubsub> {
+export async function startFakePubsub({ userOf, tls }: FakePubsubOptions): Promise<FakePubsub> {
   const store = createPubsubStore(() => Date.now());
   const state = { store, denied: new Set<string>(), projects: new Set(["team-project"]), enabled: true };
   const http = await startFakeHttp({
@@ -34,8 +42,7 @@ export async function startFakePubsub({ userOf }: FakePubsubOptions): Promise<Fa
       const bytes = await request.body();
       const body = bytes.length === 0 ? {} : (JSON.parse(bytes.toString()) as Record<string, unknown>);
       try {
-        const user = userOf((request.headers["authorization"] ?? "").replace(/^Bearer /, ""));
-        if (user === undefined) throw new PubsubRefusal("UNAUTHENTICATED", "Request had invalid credentials.");
+        requireUser(request.headers["authorization"] ?? "", userOf);
         const route = routeOf(request);
         requireAllowed(state, route);
         return reply(200, perform(state, route, body));
@@ -45,7 +52,31 @@ export async function startFakePubsub({ userOf }: FakePubsubOptions): Promise<Fa
       }
     },
   });
-  return Object.assign(state, http);
+  const grpc = await startPubsubGrpc({
+    store,
+    authorize(authorization, permission) {
+      if (tls !== undefined) requireUser(authorization, userOf);
+      if (state.denied.has(permission)) throw new PubsubRefusal("PERMISSION_DENIED", "User not authorized.");
+    },
+  });
+  const port = await startOnePort({ http1: Number(new URL(http.origin).port), http2: grpc.port, tls });
+  const { goDown, comeBack } = port;
+  return Object.assign(state, http, {
+    grpc,
+    origin: `${tls === undefined ? "http://127.0.0.1" : `https://${tls.host}`}:${port.port}`,
+    goDown,
+    comeBack,
+    async stop() {
+      await port.stop();
+      grpc.stop();
+      await http.stop();
+    },
+  });
+}
+
+function requireUser(authorization: string, userOf: FakePubsubOptions["userOf"]): void {
+  if (userOf(authorization.replace(/^Bearer /, "")) === undefined)
+    throw new PubsubRefusal("UNAUTHENTICATED", "Request had invalid credentials.");
 }
 
 interface Route {

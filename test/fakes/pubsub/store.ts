@@ -66,6 +66,8 @@ export function createPubsubStore(now: () => number): PubsubStore {
   const topics = new Set<string>();
   const subscriptions = new Map<string, Subscription>();
   const published: PubsubStore["published"] = [];
+  /** Ack id to message, for good: one that comes late still counts while nobody else has the message. */
+  const given = new Map<string, string>();
 
   const deliver = (one: Subscription): void => {
     const [receiver] = one.receivers;
@@ -73,6 +75,7 @@ export function createPubsubStore(now: () => number): PubsubStore {
     for (const message of one.waiting.splice(0)) {
       const ackId = `ack-${++serial}`;
       one.out.set(ackId, { message, to: receiver });
+      given.set(ackId, message.id);
       receiver(ackId, message);
     }
   };
@@ -153,10 +156,12 @@ export function createPubsubStore(now: () => number): PubsubStore {
     },
     acknowledge(name, ackIds) {
       const one = store.subscription(name);
-      for (const id of ackIds) {
-        const had = one.out.get(id);
-        if (had !== undefined) one.acked.push(had.message.id);
-        one.out.delete(id);
+      for (const ackId of ackIds) {
+        const id = given.get(ackId);
+        const at = one.waiting.findIndex((message) => message.id === id);
+        if (at >= 0) one.waiting.splice(at, 1);
+        if (id !== undefined && (at >= 0 || one.out.has(ackId))) one.acked.push(id);
+        one.out.delete(ackId);
       }
     },
     modifyDeadline(name, ackIds, seconds) {

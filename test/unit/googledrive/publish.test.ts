@@ -133,6 +133,7 @@ test("tellMachines: a service that does not answer is given up after 3 s, and wh
           sent.push(...messages);
           return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
         },
+        listen: () => Promise.reject(new Error("nobody asked for that")),
         close() {
           ended = true;
         },

@@ -1,40 +1,16 @@
-import { createHttpClient } from "../../../lib/http-client.ts";
-import { randomFraction } from "../../../lib/random.ts";
 import type { Channel } from "../../channel.ts";
-import { type BackendError, NotFoundError } from "../../errors.ts";
-import type { BackendDeps } from "../../module.ts";
-import { driveHosts } from "../hosts.ts";
-import { createSession, type DriveSession } from "../session.ts";
+import { NotFoundError } from "../../errors.ts";
+import type { BackendConfig, BackendDeps } from "../../module.ts";
+import { connectPubsub, withoutTopic } from "./connection.ts";
 import { machineId } from "./machine-id.ts";
+import { MACHINE_ID, REMOTE } from "./marks.ts";
 import { inAddress, type PubsubPlace } from "./place.ts";
-import { type PubsubRest, pubsubRest } from "./rest.ts";
+import { findSubscription } from "./subscription.ts";
 
-/** The attributes by which our own programs know who sent a message, beside those of the Python tool (reference 1.10). */
-const MACHINE_ID = "machine_id";
-const REMOTE = "remote";
-
-/** One project's Pub/Sub, signed in. */
-export interface Connection {
-  readonly place: PubsubPlace;
-  readonly session: DriveSession;
-  readonly rest: PubsubRest;
-  /** Where Pub/Sub answers, without a slash at its end. */
-  readonly host: string;
-  close(): void;
-}
-
-/** Asks nothing. */
-export function connectPubsub(place: PubsubPlace, { clock, env, tokens, log, authLog = log }: BackendDeps): Connection {
-  const hosts = driveHosts(env);
-  const http = createHttpClient();
-  const session = createSession({ tokens, http, address: hosts.token, clock, random: randomFraction, log: authLog });
-  const rest = pubsubRest({ http, session, clock, host: hosts.notify, project: place.project });
-  return { place, session, rest, host: hosts.notify, close: () => http.close() };
-}
-
-/** Machines tell one another by a topic of Google Cloud Pub/Sub. */
-export function pubsubChannel(place: PubsubPlace, deps: BackendDeps): Channel {
-  const { rest, close } = connectPubsub(place, deps);
+/** Machines tell one another by a topic of Google Cloud Pub/Sub. Asks nothing. */
+export function pubsubChannel(place: PubsubPlace, { machineName }: BackendConfig, deps: BackendDeps): Channel {
+  const connection = connectPubsub(place, deps);
+  const { rest, close } = connection;
   return {
     async publish(messages, { signal } = {}) {
       const own = { [MACHINE_ID]: machineId(deps.stateFolder), [REMOTE]: place.remote };
@@ -51,18 +27,13 @@ export function pubsubChannel(place: PubsubPlace, deps: BackendDeps): Channel {
         throw error instanceof NotFoundError ? withoutTopic(place, error) : error;
       }
     },
+    async listen(options) {
+      const id = machineId(deps.stateFolder);
+      const { signal } = options;
+      const { name } = await findSubscription(connection, { machineName, machineId: id }, { make: true, signal });
+      const { listenTo } = await import("./listen.ts");
+      await listenTo(connection, { name, machineId: id }, options);
+    },
     close,
   };
-}
-
-/** Pub/Sub answers the same for a topic and for a Cloud project that is not there. */
-export function withoutTopic({ topicId, project }: PubsubPlace, cause: NotFoundError): BackendError {
-  return new NotFoundError(
-    `Could not use the topic "${topicId}": the Cloud project "${project}" has none of this name`,
-    {
-      status: 404,
-      hint: "Check gcp_project_id and pubsub_topic_id, then run claude-mirror auth: it makes the topic.",
-      cause,
-    },
-  );
 }

@@ -1,6 +1,6 @@
 import { BackendError, NotFoundError } from "../../errors.ts";
 import type { BackendConfig, BackendDeps, Finding } from "../../module.ts";
-import { type Connection, connectPubsub } from "./channel.ts";
+import { type Connection, connectPubsub } from "./connection.ts";
 import { rightsHint } from "./errors.ts";
 import { knownMachineId, machineId } from "./machine-id.ts";
 import { inAddress, type PubsubPlace } from "./place.ts";

@@ -1,5 +1,5 @@
 import { BackendError, NotFoundError } from "../../errors.ts";
-import { type Connection, withoutTopic } from "./channel.ts";
+import { type Connection, withoutTopic } from "./connection.ts";
 import { inAddress, type PubsubPlace } from "./place.ts";
 
 /** Longest name of a resource. https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names */
