@@ -1,4 +1,4 @@
-import { NotFoundError, StaleError } from "../backends/errors.ts";
+import { BackendError, NotFoundError, StaleError } from "../backends/errors.ts";
 import { SYNC_LOG_PATH } from "../backends/layout.ts";
 import type { Backend, Expect, Opened, Source } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -42,8 +42,11 @@ export type ParsedLog =
 
 export type AppendResult =
   | { readonly kind: "appended" }
-  /** The entries are not in the log, which stayed as it was; `notice` says why in one sentence. */
-  | { readonly kind: "skipped"; readonly notice: string };
+  /**
+   * The entries are not in the log, which stayed as it was; `notice` says why in one sentence. `passing`: a later try may
+   * well succeed.
+   */
+  | { readonly kind: "skipped"; readonly notice: string; readonly passing: boolean };
 
 /**
  * Reads the shared log (reference 1.7): unknown keys are dropped, an entry that occurs twice is shown once, and one that
@@ -71,20 +74,20 @@ export async function appendEvents(
     if (edited !== undefined) return edited;
     for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
       const found = await fetchLog(backend, options);
-      if (found.kind === "unreadable") return { kind: "skipped", notice: refusal(found.reason) };
+      if (found.kind === "unreadable") return skipped(refusal(found.reason));
       const body = extended(found.kind === "ok" ? found.events : [], events);
       if (body === undefined) return { kind: "appended" };
       const expect = found.kind === "ok" ? found.rev : "absent";
       if (await replaceLog(backend, body, expect, options)) return { kind: "appended" };
       if (attempt < MAX_TRIES) await options.clock.sleep(RETRY_PAUSE_MS * attempt, options.signal);
     }
-    return {
-      kind: "skipped",
-      notice: `cannot add to the sync log: other machines changed it ${MAX_TRIES} times meanwhile`,
-    };
+    return skipped(`cannot add to the sync log: other machines changed it ${MAX_TRIES} times meanwhile`, {
+      passing: true,
+    });
   } catch (error) {
     if (options.signal?.aborted || !(error instanceof Error)) throw error;
-    return { kind: "skipped", notice: `cannot add to the sync log: ${error.message}` };
+    const passing = error instanceof BackendError && error.class === "TRANSIENT";
+    return skipped(`cannot add to the sync log: ${error.message}`, { passing });
   }
 }
 
@@ -98,7 +101,7 @@ async function editLog(
   let result: AppendResult = { kind: "appended" };
   const change = async (opened: Opened): Promise<Source | undefined> => {
     const found = await parseOpened(opened, options);
-    result = found.kind === "ok" ? { kind: "appended" } : { kind: "skipped", notice: refusal(found.reason) };
+    result = found.kind === "ok" ? { kind: "appended" } : skipped(refusal(found.reason));
     const body = found.kind === "ok" ? extended(found.events, events) : undefined;
     if (body !== undefined) faultPoint("log-write");
     return body;
@@ -110,6 +113,10 @@ async function editLog(
     if (error instanceof StaleError || error instanceof NotFoundError) return undefined;
     throw error;
   }
+}
+
+function skipped(notice: string, { passing } = { passing: false }): AppendResult {
+  return { kind: "skipped", notice, passing };
 }
 
 /** The log with those events added that it lacks; undefined when it has them all. */

@@ -9,13 +9,21 @@ import type { Due } from "../sync/marker.ts";
 import type { Parts } from "./parts.ts";
 import { tellMachines } from "./tell.ts";
 
+/** What came of telling others of a run. */
+export interface Reported {
+  /** For the user. */
+  readonly notices: readonly string[];
+  /** The log could not be reached: a later run is to try again. */
+  readonly again: boolean;
+}
+
 /**
  * Adds what a run did at `atMs` to the shared log, once however often it is asked, and tells the other machines. Never
- * throws for the log's sake: returns what to tell the user.
+ * throws for the log's sake.
  */
-export async function reportRun(parts: Parts, due: Due, atMs: number): Promise<readonly string[]> {
+export async function reportRun(parts: Parts, due: Due, atMs: number): Promise<Reported> {
   const events = eventsOf(parts, due, atMs);
-  if (events.length === 0) return [];
+  if (events.length === 0) return { notices: [], again: false };
   const { clock, signal, stateFolder } = parts.deps;
   const backend = await parts.backend();
   const seenFile = join(stateFolder, "log-seen");
@@ -27,7 +35,9 @@ export async function reportRun(parts: Parts, due: Due, atMs: number): Promise<r
   ]);
   const isSeen = result.kind === "appended";
   if (backend.edit !== undefined && isSeen !== wasSeen) noteSeen(seenFile, isSeen ? "seen" : "in doubt");
-  return result.kind === "appended" ? untold : [result.notice, ...untold];
+  if (result.kind === "appended") return { notices: untold, again: false };
+  const notice = result.passing ? `${result.notice}; the next run tries again` : result.notice;
+  return { notices: [notice, ...untold], again: result.passing };
 }
 
 /**

@@ -235,11 +235,13 @@ async function closeRun(
   await mirrors?.queue(due);
   const atMs = parts.sync.close();
   const after = await snapshotAfter(parts, due, atMs);
-  notices.push(...(await reportRun(parts, due, atMs)));
+  const reported = await reportRun(parts, due, atMs);
+  notices.push(...reported.notices.filter((notice) => !notices.includes(notice)));
   if (after.kind === "made") notices.push(...after.notices);
   if (after.kind === "failed") return { snapshot: null, snapshotFailed: after.outcome };
   if (after.snapshot !== null) mirrors?.queueSnapshot(after.snapshot.timestamp);
-  parts.sync.end();
+  // Others hear of it by the next run, which takes it up as after a crash.
+  if (!reported.again) parts.sync.end();
   return { snapshot: after.snapshot };
 }
 

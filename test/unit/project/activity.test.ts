@@ -37,3 +37,29 @@ test("reportRun: the log is edited in one step once it was seen, and after a fai
   ]);
   expect(JSON.parse(await textAt(lab.remote, SYNC_LOG_PATH)).events).toHaveLength(4);
 });
+
+test("reportRun: what the log could not be told while the network was away is told by the next run, once", async () => {
+  let away = false;
+  const wrap = (backend: Backend): Backend => ({
+    ...backend,
+    write: (path, source, options) =>
+      away && path === SYNC_LOG_PATH
+        ? Promise.reject(new BackendError("no network", { class: "TRANSIENT" }))
+        : backend.write(path, source, options),
+  });
+  const lab = projectLab({ wrap });
+  writeFileSync(join(lab.root, "a.md"), "a");
+  away = true;
+  const first = await lab.push();
+  expect(first.notices).toEqual(["cannot add to the sync log: no network; the next run tries again"]);
+  expect(first.uploaded).toEqual(["a.md"]);
+  expect((await lab.push()).notices).toHaveLength(1);
+  away = false;
+  writeFileSync(join(lab.root, "b.md"), "b");
+  expect((await lab.push()).notices).toEqual([]);
+  await lab.push();
+  const { events } = JSON.parse(await textAt(lab.remote, SYNC_LOG_PATH));
+  expect(events.map(({ files }: { readonly files: readonly string[] }) => files)).toEqual([["a.md"], ["b.md"]]);
+  const snapshots = [...lab.remote.store.files.keys()].filter((path) => path.startsWith("_claude_mirror_snapshots/"));
+  expect(snapshots).toHaveLength(2);
+});
