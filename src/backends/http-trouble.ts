@@ -1,4 +1,4 @@
-import { BodyLengthError } from "../lib/http-client.ts";
+import { BodyLengthError } from "../lib/http-body.ts";
 import { HttpError } from "../lib/http-error.ts";
 import { BackendError, LocalFileError } from "./errors.ts";
 

@@ -1,3 +1,4 @@
+import { failing, wholeOf } from "../lib/streams.ts";
 import { BackendError } from "./errors.ts";
 
 export interface WholeBodyOptions {
@@ -11,10 +12,15 @@ export interface WholeBodyOptions {
 /** The same bytes, failing as a BackendError where they are not as many as they should be. */
 export function wholeBody(body: ReadableStream<Uint8Array>, options: WholeBodyOptions): ReadableStream<Uint8Array> {
   const { path, due, explain } = options;
-  const reader = body.getReader();
   let seen = 0;
   const wrong = () =>
     new BackendError(`Could not read "${path}": ${seen} bytes came instead of ${due}`, { class: "TRANSIENT" });
+  const whole = wholeOf(body);
+  if (whole !== undefined) {
+    seen = whole.length;
+    return seen === due ? body : failing(explain(wrong()));
+  }
+  const reader = body.getReader();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {

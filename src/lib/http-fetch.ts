@@ -1,4 +1,5 @@
-import type { HttpBody, HttpClient } from "./http-client.ts";
+import type { HttpBody } from "./http-body.ts";
+import type { HttpClient } from "./http-client.ts";
 import type { HttpResponse } from "./http-response.ts";
 import { fromBytes, toBytes } from "./streams.ts";
 

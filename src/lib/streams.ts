@@ -10,15 +10,35 @@ export class TooLongError extends Error {
   }
 }
 
+/** The bytes of streams that are here whole and that nobody has begun to read: each step of reading costs more than they. */
+const untouched = new WeakMap<ByteStream, Uint8Array>();
+
 /** A stream of one chunk (of none for empty bytes). A string is encoded as UTF-8. */
 export function fromBytes(bytes: Uint8Array | string): ByteStream {
   const chunk = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
-  return new ReadableStream({
-    start(controller) {
-      if (chunk.length > 0) controller.enqueue(chunk);
-      controller.close();
+  const stream: ByteStream = new ReadableStream(
+    {
+      pull(controller) {
+        untouched.delete(stream);
+        if (chunk.length > 0) controller.enqueue(chunk);
+        controller.close();
+      },
+      cancel: () => void untouched.delete(stream),
     },
-  });
+    { highWaterMark: 0 },
+  );
+  untouched.set(stream, chunk);
+  return stream;
+}
+
+/** All that the stream will give where that is here already and nobody has taken any of it; the stream stays as it is. */
+export function wholeOf(stream: ByteStream): Uint8Array | undefined {
+  return stream.locked ? undefined : untouched.get(stream);
+}
+
+/** A stream that gives nothing but this error. */
+export function failing(error: unknown): ByteStream {
+  return new ReadableStream({ pull: (controller) => controller.error(error) }, { highWaterMark: 0 });
 }
 
 export interface CollectOptions {
@@ -65,6 +85,14 @@ export async function drain(
   options: DrainOptions = {},
 ): Promise<void> {
   const { signal } = options;
+  const whole = wholeOf(stream);
+  if (whole !== undefined) {
+    untouched.delete(stream);
+    void stream.cancel();
+    signal?.throwIfAborted();
+    if (whole.length > 0) await sink(whole);
+    return;
+  }
   const reader = stream.getReader();
   const stop = () => void reader.cancel(signal?.reason).catch(() => undefined);
   signal?.addEventListener("abort", stop, { once: true });
@@ -91,6 +119,17 @@ export async function drain(
  * fails the stream.
  */
 export function tapped(stream: ByteStream, see: (chunk: Uint8Array) => void, ended?: () => void): ByteStream {
+  const whole = wholeOf(stream);
+  if (whole !== undefined) {
+    try {
+      if (whole.length > 0) see(whole);
+      ended?.();
+      return stream;
+    } catch (error) {
+      void stream.cancel();
+      return failing(error);
+    }
+  }
   const reader = stream.getReader();
   return new ReadableStream<Uint8Array>(
     {
@@ -117,6 +156,11 @@ export function tapped(stream: ByteStream, see: (chunk: Uint8Array) => void, end
 /** The same stream without its first `count` bytes; an empty one when it has no more than those. */
 export function skipping(stream: ByteStream, count: number): ByteStream {
   if (count === 0) return stream;
+  const whole = wholeOf(stream);
+  if (whole !== undefined) {
+    void stream.cancel();
+    return fromBytes(whole.subarray(count));
+  }
   const reader = stream.getReader();
   let left = count;
   return new ReadableStream<Uint8Array>(

@@ -1,6 +1,7 @@
 import { auth, drive_v2, drive_v3 } from "googleapis/build/src/apis/drive/index.js";
 import type { Clock } from "../../lib/clock.ts";
-import type { HttpBody, HttpClient } from "../../lib/http-client.ts";
+import type { HttpBody } from "../../lib/http-body.ts";
+import type { HttpClient } from "../../lib/http-client.ts";
 import { HttpError } from "../../lib/http-error.ts";
 import { type HttpFetch, httpFetch } from "../../lib/http-fetch.ts";
 import type { HttpResponse } from "../../lib/http-response.ts";

@@ -1,5 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
-import { createHttpClient, type HttpBody } from "../../lib/http-client.ts";
+import type { HttpBody } from "../../lib/http-body.ts";
+import { createHttpClient } from "../../lib/http-client.ts";
 import type { HttpResponse } from "../../lib/http-response.ts";
 import { endpointOverride } from "../endpoints.ts";
 import { BackendError } from "../errors.ts";

@@ -1,5 +1,5 @@
 import { type Hasher, hasher } from "../../lib/hash.ts";
-import type { HttpBody } from "../../lib/http-client.ts";
+import type { HttpBody } from "../../lib/http-body.ts";
 import type { ByteStream } from "../../lib/streams.ts";
 import type { Source } from "../types.ts";
 

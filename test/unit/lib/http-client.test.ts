@@ -1,7 +1,9 @@
 import { afterEach, expect, test } from "bun:test";
-import { BodyLengthError, createHttpClient, type HttpClient } from "../../../src/lib/http-client.ts";
+import { BodyLengthError } from "../../../src/lib/http-body.ts";
+import { createHttpClient, type HttpClient } from "../../../src/lib/http-client.ts";
 import { HttpError, httpErrorFrom } from "../../../src/lib/http-error.ts";
 import { failingSource, lyingSource, sourceOf } from "../../support/bodies.ts";
+import { selfSigned } from "../../support/certificate.ts";
 import { answerOf, type RawServer, rawServer } from "../../support/raw-server.ts";
 
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -171,6 +173,170 @@ test("request: text keeps to its limit", async () => {
   const server = await serve(() => answerOf("200 OK", "x".repeat(500_000)));
   const response = await client().request({ method: "GET", url: `${server.origin}/a` });
   expect((await response.text(1000)).length).toBe(1000);
+});
+
+test("request: an answer comes whole in whatever form and pieces it is sent", async () => {
+  const forms: Readonly<Record<string, readonly string[]>> = {
+    "/length": ["HTTP/1.1 200 OK\r\nContent-Le", "ngth: 8\r\n\r", "\nthe ", "body"],
+    "/chunked": ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nthe", " \r\n4\r\nbody\r\n0\r\n\r\n"],
+    "/interim": [
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n",
+      answerOf("200 OK", "the body"),
+    ],
+    "/rest": ["HTTP/1.0 200 OK\r\n\r\nthe ", "body", "end"],
+  };
+  const server = await serve((request, socket) => {
+    const pieces = [...(forms[request.url] ?? [])];
+    const next = () => {
+      const piece = pieces.shift();
+      if (piece === "end") socket.end();
+      else if (piece !== undefined) socket.write(piece, () => setImmediate(next));
+    };
+    next();
+    return undefined;
+  });
+  const http = client();
+  for (const form of Object.keys(forms)) {
+    const asText = await http.request({ method: "GET", url: server.origin + form });
+    expect([form, await asText.text(100)]).toEqual([form, "the body"]);
+    const asStream = await http.request({ method: "GET", url: server.origin + form });
+    expect([form, await new Response(asStream.stream()).text()]).toEqual([form, "the body"]);
+  }
+});
+
+test("request: what comes behind an answer is nobody's answer", async () => {
+  let first = true;
+  const server = await serve(() => {
+    const surplus = first ? answerOf("200 OK", "planted") : "";
+    first = false;
+    return answerOf("200 OK", "asked") + surplus;
+  });
+  const http = client();
+  for (let i = 0; i < 3; i++) {
+    expect(await (await http.request({ method: "GET", url: server.origin })).text(100)).toBe("asked");
+  }
+});
+
+test("request: a connection that the server closed meanwhile costs a second sending, which is told", async () => {
+  let last: import("node:net").Socket | undefined;
+  const server = await serve((request, socket) => {
+    if (request.url === "/again" && socket === last) {
+      socket.destroy();
+      return undefined;
+    }
+    last = socket;
+    return answerOf("201 Created", "done");
+  });
+  const http = client();
+  expect(await (await http.request({ method: "GET", url: `${server.origin}/first` })).text(10)).toBe("done");
+  const body = sourceOf("the body");
+  const response = await http.request({ method: "PUT", url: `${server.origin}/again`, body });
+  expect([response.status, response.repeated]).toEqual([201, true]);
+  expect(server.requests.filter(({ url }) => url === "/again").map((request) => request.body)).toEqual([
+    "the body",
+    "the body",
+  ]);
+});
+
+test("request: a new connection that breaks without an answer is not tried again", async () => {
+  const server = await serve((_request, socket) => {
+    socket.destroy();
+    return undefined;
+  });
+  const error = await failure(client().request({ method: "PUT", url: server.origin, body: sourceOf("a") }));
+  expect(error).toMatchObject({ name: "HttpError", failure: "cut", reached: true });
+  expect(server.requests).toHaveLength(1);
+});
+
+test("request: no more connections than allowed, in the order of asking", async () => {
+  let open = 0;
+  let most = 0;
+  const waiting: (() => void)[] = [];
+  const ports = new Set<number | undefined>();
+  const server = await serve((request, socket) => {
+    ports.add(socket.remotePort);
+    most = Math.max(most, ++open);
+    waiting.push(() => {
+      open--;
+      socket.write(answerOf("200 OK", request.url));
+    });
+    if (waiting.length === 2) for (const answer of waiting.splice(0)) answer();
+    return undefined;
+  });
+  const http = createHttpClient({ connections: 2 });
+  cleanups.push(() => http.close());
+  const order: string[] = [];
+  const ask = async (name: string) => {
+    const response = await http.request({ method: "GET", url: `${server.origin}/${name}` });
+    order.push(await response.text(10));
+  };
+  await Promise.all(["1", "2", "3", "4", "5", "6"].map(ask));
+  expect([ports.size, most]).toEqual([2, 2]);
+  expect(order.slice(0, 2).sort()).toEqual(["/1", "/2"]);
+  expect(order.slice(4).sort()).toEqual(["/5", "/6"]);
+});
+
+test("request: one that waits for a connection ends with its signal, and the others go on", async () => {
+  let release: (() => void) | undefined;
+  const server = await serve((request, socket) => {
+    if (request.url !== "/first") return answerOf("200 OK", request.url);
+    release = () => socket.write(answerOf("200 OK", "first"));
+    return undefined;
+  });
+  const http = createHttpClient({ connections: 1 });
+  cleanups.push(() => http.close());
+  const first = http.request({ method: "GET", url: `${server.origin}/first` });
+  const stop = new AbortController();
+  const second = http.request({ method: "GET", url: `${server.origin}/second`, signal: stop.signal });
+  const third = http.request({ method: "GET", url: `${server.origin}/third` });
+  const reason = new Error("enough");
+  stop.abort(reason);
+  expect(await failure(second)).toBe(reason);
+  while (release === undefined) await new Promise((resolve) => setImmediate(resolve));
+  release();
+  expect(await (await first).text(10)).toBe("first");
+  expect(await (await third).text(10)).toBe("/third");
+  expect(server.requests.map(({ url }) => url)).toEqual(["/first", "/third"]);
+});
+
+test("request: a large body that is read slowly makes the server wait, and comes whole", async () => {
+  const bytes = 20_000_000;
+  const server = await serve((_request, socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`);
+    socket.write(Buffer.alloc(bytes, 97));
+    return undefined;
+  });
+  const response = await client().request({ method: "GET", url: server.origin });
+  const reader = response.stream().getReader();
+  let seen = 0;
+  for (let step = await reader.read(); !step.done; step = await reader.read()) {
+    seen += step.value.length;
+    if (seen < 4_000_000) await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(seen).toBe(bytes);
+});
+
+test("request: what speaks another protocol is told at once", async () => {
+  const server = await serve((_request, socket) => {
+    socket.write("SSH-2.0-OpenSSH_9.2\r\n");
+    return undefined;
+  });
+  const error = await failure(client().request({ method: "GET", url: server.origin }));
+  expect(error).toMatchObject({ name: "HttpError", failure: "protocol" });
+});
+
+test("request: over https, the name in the certificate counts", async () => {
+  const { certificate, key } = selfSigned();
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: { cert: Bun.file(certificate), key: Bun.file(key) },
+    fetch: () => new Response("safe"),
+  });
+  cleanups.push(() => server.stop(true));
+  const error = await failure(client().request({ method: "GET", url: `https://localhost:${server.port}/` }));
+  expect(error).toMatchObject({ name: "HttpError", failure: "tls", reached: false });
+  expect((error as Error).message).toMatch(/self.signed/i);
 });
 
 test("httpErrorFrom: sorts by code, and by message where there is none", () => {

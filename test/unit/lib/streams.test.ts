@@ -1,6 +1,17 @@
 import { expect, test } from "bun:test";
 import { hashBytes, hasher } from "../../../src/lib/hash.ts";
-import { drain, fromBytes, hashing, TooLongError, tapped, toBytes, toText } from "../../../src/lib/streams.ts";
+import {
+  drain,
+  failing,
+  fromBytes,
+  hashing,
+  skipping,
+  TooLongError,
+  tapped,
+  toBytes,
+  toText,
+  wholeOf,
+} from "../../../src/lib/streams.ts";
 
 /** Chunks on demand, which notes how many were asked for and whether it was cancelled. */
 function source(chunks: number, size = 4) {
@@ -90,4 +101,36 @@ test("tapped: reads nothing before it is read, passes cancel and errors both way
       { limit: 9 },
     ),
   ).rejects.toThrow("from below");
+});
+
+test("wholeOf: knows what is here until somebody takes any of it", async () => {
+  const bytes = Buffer.from("all of it");
+  const fresh = fromBytes(bytes);
+  expect([wholeOf(fresh), wholeOf(fresh)]).toEqual([bytes, bytes]);
+  expect(await toText(fresh, { limit: 100 })).toBe("all of it");
+  const read = fromBytes(bytes);
+  const reader = read.getReader();
+  expect(wholeOf(read)).toBeUndefined();
+  await reader.read();
+  reader.releaseLock();
+  const cancelled = fromBytes(bytes);
+  await cancelled.cancel();
+  expect([fresh, read, cancelled, source(1).stream].map(wholeOf)).toEqual([undefined, undefined, undefined, undefined]);
+});
+
+test("tapped, skipping and drain: a stream that is here whole passes as any other", async () => {
+  for (const make of [(text: string) => fromBytes(text), (text: string) => new Blob([text]).stream()]) {
+    const seen: string[] = [];
+    const see = (chunk: Uint8Array) => void seen.push(Buffer.from(chunk).toString());
+    const stream = tapped(skipping(make("the body"), 4), see, () => void seen.push("end"));
+    expect(await toText(stream, { limit: 100 })).toBe("body");
+    expect(seen.join("")).toBe("bodyend");
+    const bad = tapped(make("x"), see, () => {
+      throw new Error("damaged");
+    });
+    await expect(toText(bad, { limit: 100 })).rejects.toThrow("damaged");
+    const stopped = drain(make("x"), () => {}, { signal: AbortSignal.abort(new Error("stop")) });
+    await expect(stopped).rejects.toThrow("stop");
+  }
+  await expect(toText(failing(new Error("no")), { limit: 1 })).rejects.toThrow("no");
 });
