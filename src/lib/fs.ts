@@ -109,11 +109,26 @@ export function fsyncFolder(folder: string): void {
   try {
     fs.fsyncSync(fd);
   } catch (error) {
-    // Some network file systems refuse to sync a folder; the rename itself has happened.
-    if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    throwUnlessRefused(error);
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/** The same while other work goes on. */
+export async function fsyncFolderAsync(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const fd = fs.openSync(folder, "r");
+  try {
+    await fsyncFile(fd).catch(throwUnlessRefused);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Some network file systems refuse to sync a folder; the rename itself has happened. */
+function throwUnlessRefused(error: unknown): void {
+  if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
 }
 
 function modeOf(path: string): number | undefined {

@@ -13,11 +13,7 @@ const READ_BYTES = 1024 * 1024;
 
 /** What lies at a path below the folder that is restored to. */
 export type TargetLook =
-  | {
-      readonly kind: "absent";
-      /** Whether the folder that it would lie in was seen. */
-      readonly hasFolder: boolean;
-    }
+  | { readonly kind: "absent" }
   | {
       readonly kind: "file";
       readonly stamp: string;
@@ -25,23 +21,23 @@ export type TargetLook =
       readonly size: number;
       readonly mode: number;
     }
-  | { readonly kind: "blocked"; readonly reason: string };
+  | BlockedTarget;
+
+interface BlockedTarget {
+  readonly kind: "blocked";
+  readonly reason: string;
+}
 
 /**
  * Looks without following any link: a folder on the way that is a link or a file, and anything but a plain file at the end,
  * is `blocked`. `stamp` changes with every write to the file or its name; `identity` stays when only links to it are made.
  */
 export function lookAtTarget(root: string, path: RelPath): TargetLook {
-  if (!path.isWellFormed()) return { kind: "blocked", reason: "its name is not valid Unicode" };
-  const folders = foldersOf(path);
-  for (const folder of folders) {
-    const found = lstat(joinUnder(root, folder));
-    if (found === undefined) return { kind: "absent", hasFolder: false };
-    if (found.isSymbolicLink()) return { kind: "blocked", reason: `"${folder}" is a symbolic link` };
-    if (!found.isDirectory()) return { kind: "blocked", reason: `"${folder}" is not a folder` };
-  }
+  const way = lookAtWay(root, path);
+  if (way === "absent") return { kind: "absent" };
+  if (way !== "clear") return way;
   const found = exactLstat(joinUnder(root, path));
-  if (found === undefined) return { kind: "absent", hasFolder: folders.length > 0 };
+  if (found === undefined) return { kind: "absent" };
   if (found.isSymbolicLink()) return { kind: "blocked", reason: "a symbolic link is there" };
   if (!found.isFile())
     return { kind: "blocked", reason: found.isDirectory() ? "a folder is there" : "it is no plain file" };
@@ -53,6 +49,18 @@ export function lookAtTarget(root: string, path: RelPath): TargetLook {
     size: Number(found.size),
     mode: Number(found.mode) & 0o777,
   };
+}
+
+/** Looks at the folders that lead to a path, following no link: all are there, one is missing, or one is none. */
+export function lookAtWay(root: string, path: RelPath): "clear" | "absent" | BlockedTarget {
+  if (!path.isWellFormed()) return { kind: "blocked", reason: "its name is not valid Unicode" };
+  for (const folder of foldersOf(path)) {
+    const found = lstat(joinUnder(root, folder));
+    if (found === undefined) return "absent";
+    if (found.isSymbolicLink()) return { kind: "blocked", reason: `"${folder}" is a symbolic link` };
+    if (!found.isDirectory()) return { kind: "blocked", reason: `"${folder}" is not a folder` };
+  }
+  return "clear";
 }
 
 /** SHA-256 of a local file, read in pieces. Throws LocalFileError. */
@@ -81,6 +89,10 @@ export interface TempFile {
   readonly file: string;
   /** Bytes. */
   readonly size: number;
+  /** Makes it durable and closes it: before it is put in place. Nothing is left of it when that fails. */
+  finish(): Promise<void>;
+  /** Closes and removes it. */
+  drop(): void;
 }
 
 export interface TempOptions {
@@ -90,34 +102,63 @@ export interface TempOptions {
   readonly onBytes?: (bytes: number) => void;
 }
 
-/** Writes a body, synced to disk, into a temporary file beside `target`, whose folder exists. Nothing is left when it throws. */
+/** Writes a body into a temporary file beside `target`, whose folder exists. Nothing is left when it throws. */
 export async function writeTemp(
   target: string,
   body: ReadableStream<Uint8Array>,
   options: TempOptions,
 ): Promise<TempFile> {
+  const { mode, signal, onBytes } = options;
   const file = tempPathFor(target);
   let size = 0;
   faultPoint("restore-temp");
-  try {
-    const fd = asWriteOf(target, () => fs.openSync(file, "wx", options.mode ?? 0o666));
-    try {
-      const sink = (chunk: Uint8Array): void => {
-        writeChunk(fd, chunk, target);
-        size += chunk.length;
-        options.onBytes?.(chunk.length);
-      };
-      await drain(body, sink, options.signal === undefined ? {} : { signal: options.signal });
-      if (options.mode !== undefined) fs.fchmodSync(fd, options.mode);
-      await fsyncFile(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
-    return { file, size };
-  } catch (error) {
+  const opened = openTemp(file, target, mode);
+  if ("error" in opened) {
+    await body.cancel(opened.error).catch(() => undefined);
+    throw opened.error;
+  }
+  const { fd } = opened;
+  const drop = (): void => {
+    fs.closeSync(fd);
     fs.rmSync(file, { force: true });
-    await body.cancel(error).catch(() => undefined);
+  };
+  try {
+    const sink = (chunk: Uint8Array): void => {
+      writeChunk(fd, chunk, target);
+      size += chunk.length;
+      onBytes?.(chunk.length);
+    };
+    await drain(body, sink, signal === undefined ? {} : { signal });
+    if (mode !== undefined) fs.fchmodSync(fd, mode);
+  } catch (error) {
+    drop();
     throw error;
+  }
+  const finish = async (): Promise<void> => {
+    await durable(fsyncFile(fd), { target, drop });
+    fs.closeSync(fd);
+  };
+  return { file, size, finish, drop };
+}
+
+function openTemp(
+  file: string,
+  target: string,
+  mode: number | undefined,
+): { readonly fd: number } | { readonly error: unknown } {
+  try {
+    return { fd: asWriteOf(target, () => fs.openSync(file, "wx", mode ?? 0o666)) };
+  } catch (error) {
+    return { error };
+  }
+}
+
+async function durable(syncing: Promise<void>, { target, drop }: { target: string; drop: () => void }): Promise<void> {
+  try {
+    await syncing;
+  } catch (error) {
+    drop();
+    throw localError("write", target, error);
   }
 }
 
@@ -139,8 +180,8 @@ export async function writeToPart(
     };
     await drain(body, sink, signal === undefined ? {} : { signal });
     if (mode !== undefined) fs.chmodSync(part.file, mode);
-    await part.finish();
-    return { file: part.file, size };
+    const drop = (): void => part.drop();
+    return { file: part.file, size, finish: () => durable(part.finish(), { target, drop }), drop };
   } catch (error) {
     const brokeOff = error instanceof BackendError && error.class !== "FILE_REJECTED";
     if (signal?.aborted || brokeOff) part.leave();

@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
 import { BackendError, LocalFileError, NotFoundError } from "../backends/errors.ts";
-import { fsyncFolder } from "../lib/fs.ts";
+import { fsyncFolderAsync } from "../lib/fs.ts";
 import { hasher } from "../lib/hash.ts";
-import { forEachLimit } from "../lib/limits.ts";
+import { forEachLimit, type Limiter, limiter } from "../lib/limits.ts";
 import { joinUnder, parentOf, type RelPath, relPath } from "../lib/path.ts";
 import { type BlobBody, DamagedBlobError } from "./blob-store.ts";
 import { fullFolder } from "./full-folder.ts";
@@ -13,6 +13,7 @@ import {
   hashLocalFile,
   localError,
   lookAtTarget,
+  lookAtWay,
   makeFolders,
   placeNew,
   placeOver,
@@ -27,6 +28,9 @@ import type { RestoreEvent, RestoreItem, RestoreOutcome, RestorePlan, RestoreRep
 
 /** A body that broke off or came damaged is asked for once more before the file counts as failed. */
 const MAX_TRIES = 2;
+
+/** So many files, besides those that are fetched, wait for the disk at once: it makes many durable in the time of one. */
+const SETTLING = 32;
 
 export interface RestoreOptions {
   readonly signal?: AbortSignal;
@@ -48,7 +52,8 @@ export async function executeRestore(
   plan: RestorePlan,
   options: RestoreOptions,
 ): Promise<RestoreReport> {
-  const run: Run = { room, plan, options, touched: new Set(), fatal: undefined };
+  const fetching = limiter(room.workers);
+  const run: Run = { room, plan, options, fetching, ready: new Set(), touched: new Set(), fatal: undefined };
   removeOldTemps(plan);
   room.resumed.tidy();
   const outcomes: RestoreOutcome[] = [];
@@ -60,8 +65,8 @@ export async function executeRestore(
     outcomes[index] = outcome;
     options.onEvent?.({ kind: "item", outcome, done: ++done, total: plan.items.length });
   };
-  await forEachLimit(plan.items, room.workers, restore);
-  const unsynced = syncFolders(run.touched);
+  await forEachLimit(plan.items, room.workers + SETTLING, restore);
+  const unsynced = await syncFolders(run.touched);
   const settled = outcomes
     .filter((outcome) => outcome !== undefined)
     .map((outcome) => {
@@ -72,15 +77,15 @@ export async function executeRestore(
 }
 
 /** Makes the renames survive a power loss; answers which folders could not be synced, and why. */
-function syncFolders(folders: ReadonlySet<string>): ReadonlyMap<string, string> {
+async function syncFolders(folders: ReadonlySet<string>): Promise<ReadonlyMap<string, string>> {
   const unsynced = new Map<string, string>();
-  for (const folder of folders) {
+  await forEachLimit(folders, SETTLING, async (folder) => {
     try {
-      fsyncFolder(folder);
+      await fsyncFolderAsync(folder);
     } catch (error) {
       unsynced.set(folder, localError("sync the folder", folder, error).message);
     }
-  }
+  });
   return unsynced;
 }
 
@@ -95,10 +100,13 @@ interface Run {
   readonly room: SnapshotRoom;
   readonly plan: RestorePlan;
   readonly options: RestoreOptions;
+  readonly fetching: Limiter;
+  /** Folders below the target that this run has found or made: looked at again before a file is placed in them. */
+  readonly ready: Set<RelPath | "">;
   /** Folders to sync at the end. */
   readonly touched: Set<string>;
-  /** Why nothing new is begun. */
-  fatal: string | undefined;
+  /** Why nothing new is begun; on a full disk nothing more is put in place either. */
+  fatal: { readonly message: string; readonly isLocal: boolean } | undefined;
 }
 
 /** Undefined when the signal ended it; then nothing of it is left but a part to go on with. */
@@ -106,35 +114,81 @@ async function restoreItem(run: Run, item: RestoreItem): Promise<RestoreOutcome 
   const { path } = item;
   if (item.problem !== undefined) return failed(path, item.problem);
   if (item.kind === "same") return { path, status: "same" };
-  if (run.fatal !== undefined) return failed(path, run.fatal);
   try {
-    return await restoreFile(run, item);
+    const temp = await run.fetching(() => noted(run, fetchItem(run, item)));
+    return await noted(run, settle(run, item, temp));
   } catch (error) {
     if (run.options.signal?.aborted) return undefined;
-    const message = error instanceof Error ? error.message : String(error);
-    if (isFatal(error)) run.fatal ??= message;
-    return failed(path, message);
+    return failed(path, error instanceof Error ? error.message : String(error));
   }
 }
 
-async function restoreFile(run: Run, item: RestoreItem): Promise<RestoreOutcome> {
-  const { path } = item;
-  const target = joinUnder(run.plan.target, path);
-  const before = expectUnchanged(run.plan.target, item);
-  const needsFolder = before.kind === "absent" && !before.hasFolder;
-  if (needsFolder) for (const folder of makeFolders(run.plan.target, path)) run.touched.add(folder);
-  const temp = await fetchTemp(run, item, before.kind === "file" ? before.mode : undefined);
-  let isPlaced = false;
+/** Takes note of a failure that ends it for all others, before anything else is begun. */
+async function noted<T>(run: Run, work: Promise<T>): Promise<T> {
   try {
-    const now = expectUnchanged(run.plan.target, item);
-    if (now.kind === "absent") placeNew(temp.file, target);
-    else if (item.sha256 === null && (await isSameContent(temp, target, now.size))) return { path, status: "same" };
-    else await replace(run, item, temp, now.identity);
+    return await work;
+  } catch (error) {
+    if (isFatal(error) && !run.options.signal?.aborted) {
+      run.fatal ??= { message: error.message, isLocal: error instanceof LocalFileError };
+    }
+    throw error;
+  }
+}
+
+/** The file's content beside its target. Throws when nothing new is begun. */
+async function fetchItem(run: Run, item: RestoreItem): Promise<TempFile> {
+  run.options.signal?.throwIfAborted();
+  if (run.fatal !== undefined) throw new Error(run.fatal.message);
+  return fetchTemp(run, item, item.kind === "create" ? makeWay(run, item) : modeOf(run, item));
+}
+
+/** Makes the folders that a new file needs. What is in its own place is found out when it is placed. */
+function makeWay(run: Run, item: RestoreItem): undefined {
+  const folder = parentOf(item.path);
+  if (run.ready.has(folder)) return;
+  expectUnchanged(run.plan.target, item);
+  for (const changed of makeFolders(run.plan.target, item.path)) run.touched.add(changed);
+  run.ready.add(folder);
+}
+
+/** The permission bits of the file that is replaced. */
+function modeOf(run: Run, item: RestoreItem): number | undefined {
+  const look = expectUnchanged(run.plan.target, item);
+  return look.kind === "file" ? look.mode : undefined;
+}
+
+/** Makes the content durable and puts it in place. */
+async function settle(run: Run, item: RestoreItem, temp: TempFile): Promise<RestoreOutcome> {
+  const { path } = item;
+  const { target: root } = run.plan;
+  const target = joinUnder(root, path);
+  let isPlaced = false;
+  await temp.finish();
+  try {
+    if (run.fatal?.isLocal) throw new Error(run.fatal.message);
+    if (item.kind === "create") place(run, item, temp);
+    else {
+      const now = expectUnchanged(root, item);
+      if (now.kind === "absent") throw changedMeanwhile(target);
+      if (item.sha256 === null && (await isSameContent(temp, target, now.size))) return { path, status: "same" };
+      await replace(run, item, temp, now.identity);
+    }
     isPlaced = true;
     run.touched.add(dirname(target));
     return { path, status: "restored", bytes: temp.size };
   } finally {
     if (!isPlaced) fs.rmSync(temp.file, { force: true });
+  }
+}
+
+function place(run: Run, item: RestoreItem, temp: TempFile): void {
+  const target = joinUnder(run.plan.target, item.path);
+  const way = lookAtWay(run.plan.target, item.path);
+  if (typeof way === "object") throw blocked(target, way.reason);
+  try {
+    placeNew(temp.file, target);
+  } catch (error) {
+    throw error instanceof LocalFileError && error.code === "EEXIST" ? changedMeanwhile(target) : error;
   }
 }
 
@@ -150,10 +204,14 @@ async function replace(run: Run, item: RestoreItem, temp: TempFile, identity: st
 function expectUnchanged(root: string, item: RestoreItem): Exclude<TargetLook, { kind: "blocked" }> {
   const look = lookAtTarget(root, item.path);
   const target = joinUnder(root, item.path);
-  if (look.kind === "blocked") throw new LocalFileError(`cannot write "${target}": ${look.reason}`);
+  if (look.kind === "blocked") throw blocked(target, look.reason);
   const stamp = look.kind === "file" ? look.stamp : undefined;
   if (stamp !== item.found) throw changedMeanwhile(target);
   return look;
+}
+
+function blocked(target: string, reason: string): LocalFileError {
+  return new LocalFileError(`cannot write "${target}": ${reason}`);
 }
 
 function changedMeanwhile(target: string): LocalFileError {
@@ -174,7 +232,7 @@ async function fetchTemp(run: Run, item: RestoreItem, mode: number | undefined):
         ...(onEvent === undefined ? {} : { onBytes: (bytes) => onEvent({ kind: "bytes", bytes }) }),
       });
       if (temp.size === (item.size ?? size)) return temp;
-      fs.rmSync(temp.file, { force: true });
+      temp.drop();
       throw new BackendError(`cannot restore "${item.path}": ${temp.size} of ${item.size ?? size} bytes came`, {
         class: "TRANSIENT",
       });
@@ -230,7 +288,7 @@ function isWorthAnother(error: unknown): boolean {
   return error instanceof BackendError && (error.class === "TRANSIENT" || error.class === "UNKNOWN");
 }
 
-function isFatal(error: unknown): boolean {
+function isFatal(error: unknown): error is Error {
   if (error instanceof BackendError) return error.class === "AUTH";
   return error instanceof LocalFileError && ["ENOSPC", "EDQUOT", "EROFS"].includes(error.code ?? "");
 }
