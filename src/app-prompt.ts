@@ -134,12 +134,12 @@ async function learnFacts(
     import("./project/envelope-store.ts"),
     import("./lib/fs.ts"),
   ]);
-  const slash = file.lastIndexOf("/");
-  const stamps = [{ folder: file.slice(0, slash), stamp: stampOf(file.slice(0, slash), file.slice(slash + 1)) }];
+  const before = stampOfFile(file);
   const world = { env, home, cwd, clock, signal: new AbortController().signal, note: () => undefined };
   const config = openConfig(world, file);
   const { stateFolder } = await remoteOf(world, config);
-  const { filePatterns, excludePatterns, projectPath } = config;
+  const { filePatterns, excludePatterns, projectPath, profileFile } = config;
+  const stamps = [before, ...(profileFile === undefined ? [] : [stampOfFile(profileFile)])];
   const places = { stateFolder, conflictFolder: conflictFolder(stateDir(env, home), projectPath) };
   const facts: Facts = { version: 1, file, path, home, stamps, ...places, filePatterns, excludePatterns };
   try {
@@ -149,6 +149,12 @@ async function learnFacts(
     // A state folder that cannot be written costs time only.
   }
   return facts;
+}
+
+function stampOfFile(file: string): Facts["stamps"][number] {
+  const slash = file.lastIndexOf("/");
+  const folder = file.slice(0, slash);
+  return { folder, stamp: stampOf(folder, file.slice(slash + 1)) };
 }
 
 /** The paths of the conflicts that runs have left. */

@@ -2,7 +2,7 @@ import type { CommandContext } from "./context.ts";
 import type { ExitCode } from "./exit.ts";
 
 /** What the shell's completion offers at this place. */
-export type Completes = "file" | "folder" | "config" | "snapshot" | "backend" | "topic" | "none";
+export type Completes = "file" | "folder" | "config" | "profile" | "snapshot" | "backend" | "topic" | "none";
 
 interface OptionBase {
   readonly help: string;
@@ -112,6 +112,17 @@ export const CONFIG_OPTION = {
   help: "Use this config file instead of the one that belongs to the current folder.",
   completes: "config",
 } as const satisfies Option;
+
+/** Which settings a command works with. `--profile` is read by the shell around the commands. */
+export const CONFIG_OPTIONS = {
+  config: CONFIG_OPTION,
+  profile: {
+    kind: "text",
+    value: "NAME",
+    help: "Use this profile instead of the one that the config names.",
+    completes: "profile",
+  },
+} as const satisfies Options;
 
 export const BACKEND_OPTION = {
   kind: "text",

@@ -1,6 +1,7 @@
 import type { Command, Completes, Option, Positional } from "./command.ts";
 import type { CommandEntry } from "./table.ts";
 import { TOPICS } from "./topic.ts";
+import { commandAt } from "./words.ts";
 
 /** One line of the answer. */
 export interface Candidate {
@@ -17,6 +18,7 @@ export type Completion =
 /** Names that only the machine knows. Each answers an empty list rather than fail. */
 export interface CompletionSources {
   readonly configs: () => readonly string[];
+  readonly profiles: () => readonly string[];
   readonly snapshots: () => Promise<readonly string[]>;
   readonly backends: readonly string[];
 }
@@ -33,7 +35,9 @@ export async function complete(request: CompletionRequest): Promise<Completion> 
   const words = joinEquals(request.words);
   const typed = words.at(-1) ?? "";
   const before = words.slice(0, -1);
-  const at = before.findIndex((word) => !word.startsWith("-"));
+  if (before.at(-1) === "--profile" && commandAt(before) < 0)
+    return startingWith(typed, named(request.sources.profiles()));
+  const at = commandAt(before);
   const name = before[at];
   if (name === undefined) return startingWith(typed, typed.startsWith("-") ? LEADING : visible(request.commands));
   const entry = Object.hasOwn(request.commands, name) ? request.commands[name] : undefined;
@@ -42,7 +46,12 @@ export async function complete(request: CompletionRequest): Promise<Completion> 
 }
 
 const NOTHING: Completion = { kind: "names", names: [] };
-const LEADING: readonly Candidate[] = [{ value: "--help" }, { value: "--json" }, { value: "--version" }];
+const LEADING: readonly Candidate[] = [
+  { value: "--help" },
+  { value: "--json" },
+  { value: "--profile" },
+  { value: "--version" },
+];
 
 interface Place {
   readonly before: readonly string[];
@@ -98,6 +107,8 @@ async function values(place: Option | Positional, typed: string, request: Comple
       const names = startingWith(typed, named(request.sources.configs()));
       return names.names.length > 0 ? names : { kind: "file" };
     }
+    case "profile":
+      return startingWith(typed, named(request.sources.profiles()));
     case "snapshot":
       return startingWith(typed, named(await request.sources.snapshots()));
     case "backend":

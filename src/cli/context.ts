@@ -78,6 +78,8 @@ export interface Asker {
 export interface CommandContext extends CliEnvironment {
   readonly command: string;
   readonly json: boolean;
+  /** `--profile`, as typed. */
+  readonly profile: string | undefined;
   readonly debug: boolean;
   readonly out: Terminal;
   readonly err: Terminal;

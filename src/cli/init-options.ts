@@ -51,6 +51,7 @@ export const INIT_OPTIONS = {
   "token-file": { kind: "text", value: "PATH", help: "Where the password or token is kept.", completes: "file" },
   patterns: { kind: "list", value: "GLOB", help: 'Files to mirror; "**/*.md" when never given.' },
   exclude: { kind: "list", value: "GLOB", help: "Files to leave out." },
+  profile: { kind: "text", value: "NAME", help: "Take from this profile what is not given.", completes: "profile" },
   config: CONFIG_OPTION,
   "dry-run": DRY_RUN_OPTION,
 } as const satisfies Options;
@@ -63,7 +64,8 @@ export async function initRequest(ctx: CommandContext, options: InitValues): Pro
     given === undefined ? undefined : resolve(ctx.cwd, expandHome(given, ctx.home));
   const plain = options["webdav-password"];
   const password = await givenPassword(ctx, { plain, stdin: options["webdav-password-stdin"] });
-  return {
+  const shared = options.profile === undefined ? {} : await sharedRequest(ctx, options.profile);
+  return withoutUndefined(shared, {
     project: path(options.project),
     config: path(options.config),
     backend: options.backend,
@@ -90,7 +92,55 @@ export async function initRequest(ctx: CommandContext, options: InitValues): Pro
     patterns: options.patterns,
     exclude: options.exclude,
     dryRun: options["dry-run"] ?? false,
-  };
+  });
+}
+
+/** What is given wins; lists that are empty are not given. */
+function withoutUndefined(shared: Partial<InitRequest>, given: InitRequest): InitRequest {
+  const says = Object.entries(given).filter(
+    ([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0),
+  );
+  return { ...given, ...shared, ...Object.fromEntries(says) };
+}
+
+/** Which value of a profile answers which option. */
+const FROM_PROFILE = {
+  backend: "backend",
+  webdav_url: "webdavUrl",
+  webdav_username: "webdavUsername",
+  webdav_insecure_http: "webdavInsecureHttp",
+  drive_folder_id: "driveFolderId",
+  gcp_project_id: "gcpProjectId",
+  pubsub_topic_id: "pubsubTopicId",
+  credentials_file: "credentialsFile",
+  dropbox_app_key: "dropboxAppKey",
+  dropbox_folder: "dropboxFolder",
+  onedrive_client_id: "onedriveClientId",
+  onedrive_folder: "onedriveFolder",
+  onedrive_authority: "onedriveAuthority",
+  local_folder: "localFolder",
+  token_file: "tokenFile",
+  poll_interval: "pollInterval",
+  slack_enabled: "slack",
+  slack_webhook_url: "slackWebhookUrl",
+  slack_channel: "slackChannel",
+  snapshot_format: "snapshotFormat",
+  file_patterns: "patterns",
+  exclude_patterns: "exclude",
+} as const satisfies Readonly<Record<string, keyof InitRequest>>;
+
+const PATHS: readonly string[] = ["credentials_file", "local_folder", "token_file"];
+
+/** Throws MissingError where there is no such profile. */
+async function sharedRequest(ctx: CommandContext, profile: string): Promise<Partial<InitRequest>> {
+  const { profileValues } = await import("../setup/profiles.ts");
+  const values = profileValues(ctx, profile);
+  const request = Object.entries(FROM_PROFILE).flatMap(([key, field]) => {
+    const value = values.get(key);
+    if (value === undefined || value === null || value === "") return [];
+    return [[field, PATHS.includes(key) ? expandHome(String(value), ctx.home) : value] as const];
+  });
+  return Object.fromEntries(request) as Partial<InitRequest>;
 }
 
 /** True where nothing but the place of project and settings is given: nobody says what to set up. */

@@ -2,7 +2,7 @@ import { redact } from "../lib/redact.ts";
 import type { MirrorRunResult } from "../project/model.ts";
 import type { MirrorRequest, Project } from "../project/service.ts";
 import { mirrorRunLines } from "../ui/render/mirrors.ts";
-import { CONFIG_OPTION, type CommandResult, DRY_RUN_OPTION, type Option } from "./command.ts";
+import { CONFIG_OPTIONS, type CommandResult, DRY_RUN_OPTION, type Option } from "./command.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT } from "./exit.ts";
 import { withProject } from "./project.ts";
@@ -15,7 +15,7 @@ export const MIRROR_OPTIONS = {
     help: "Also replace what somebody else has changed there; that version goes to the trash here.",
   },
   "dry-run": DRY_RUN_OPTION,
-  config: CONFIG_OPTION,
+  ...CONFIG_OPTIONS,
 } as const satisfies Record<string, Option>;
 
 export interface MirrorOptions {

@@ -11,6 +11,7 @@ import { parseCommand } from "./parse.ts";
 import { COMMANDS, type CommandEntry } from "./table.ts";
 import { unknownCommand, unknownFlag } from "./unknown.ts";
 import { versionLine } from "./version.ts";
+import { commandAt } from "./words.ts";
 
 /**
  * Runs one command line from its words to its exit code. Never throws: every failure has been told, on stderr, when
@@ -41,7 +42,7 @@ interface Words {
 
 /** The first word that is no flag names the command. */
 function splitWords(words: readonly string[]): Words {
-  const at = words.findIndex((word) => !word.startsWith("-"));
+  const at = commandAt(words);
   if (at < 0) return { name: undefined, before: words, after: [] };
   return { name: words[at], before: words.slice(0, at), after: words.slice(at + 1) };
 }
@@ -52,7 +53,7 @@ async function dispatch(
   commands: Readonly<Record<string, CommandEntry>>,
 ): Promise<ExitCode> {
   const out = openTerminal(environment.stdout, environment.env);
-  const stray = before.find((word) => !LEADING.includes(word));
+  const stray = before.find((word, at) => !LEADING.includes(word) && !isProfile(before, at));
   if (stray !== undefined) throw unknownFlag(stray);
   if (before.includes("--version") || before.includes("-V")) {
     const { version } = environment;
@@ -68,11 +69,20 @@ async function dispatch(
   return runCommand(await entry.load(), [...before, ...after], environment);
 }
 
+/** `--profile NAME` may stand before the command, as in the Python tool. */
+function isProfile(words: readonly string[], at: number): boolean {
+  return [words[at], words[at - 1]].includes("--profile") || words[at]?.startsWith("--profile=") === true;
+}
+
 const LEADING: readonly string[] = ["--json", "--help", "-h", "--version", "-V"];
 
 async function runCommand(command: Command, words: readonly string[], environment: CliEnvironment): Promise<ExitCode> {
   const { args, json, help } = parseCommand(command, words);
-  const context = makeContext(command.name, environment, { json });
+  const { profile } = args.options as Readonly<Record<string, unknown>>;
+  const context = makeContext(command.name, environment, {
+    json,
+    profile: typeof profile === "string" ? profile : undefined,
+  });
   if (help) {
     for (const line of commandHelp(command, context.out.style)) context.out.line(line);
     return EXIT.ok;
@@ -104,7 +114,7 @@ function finish(name: string, context: CommandContext, answer: CommandResult): v
 export function makeContext(
   command: string,
   environment: CliEnvironment,
-  { json }: { readonly json: boolean },
+  { json, profile }: { readonly json: boolean; readonly profile?: string | undefined },
 ): CommandContext {
   const out = openTerminal(environment.stdout, environment.env);
   const err = openTerminal(environment.stderr, environment.env);
@@ -112,6 +122,7 @@ export function makeContext(
     ...environment,
     command,
     json,
+    profile,
     debug: wantsDebug(environment.env),
     out,
     err,

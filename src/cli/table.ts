@@ -18,6 +18,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Set a project up on another machine and fetch its files",
     load: async () => (await import("./commands/clone.ts")).cloneCommand,
   },
+  profile: {
+    summary: "List, show, create or delete settings that several projects share",
+    load: async () => (await import("./commands/profile.ts")).profileCommand,
+  },
   auth: {
     summary: "Sign in to the remote, or check that signing in works",
     load: async () => (await import("./commands/auth.ts")).authCommand,

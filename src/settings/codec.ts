@@ -5,18 +5,20 @@ import { type ConfigValue, isKnownKey, type SeedKey, seedDefaults } from "./conf
 import { SettingsError } from "./errors.ts";
 import type { Machine } from "./machine.ts";
 import type { ProjectConfig, Webhook, WebhookRoute } from "./model.ts";
+import { type Profile, withProfile } from "./profiles.ts";
 import { readYaml, type YamlFile, type YamlNode } from "./yaml-tree.ts";
 
 /**
  * Reads a project YAML (reference 1.2): YAML 1.1 as PyYAML loads it, defaults filled in, `~` expanded in every path.
  * `file` is the absolute path of the YAML. Throws SettingsError naming file and line for a syntax error, a value of a
  * wrong type, a missing or relative `project_path` and a backend that this version does not know. What is odd and does
- * no harm is listed in `warnings`.
+ * no harm is listed in `warnings`. A profile's values stand in where the project's say nothing.
  */
-export function parseConfig(text: string, file: string, machine: Machine): ProjectConfig {
-  const yaml = readYaml(text, file);
-  const warnings = keyWarnings(yaml);
-  const read = new Values(yaml, file, machine, warnings);
+export function parseConfig(text: string, file: string, machine: Machine, profile?: Profile): ProjectConfig {
+  const own = readYaml(text, file);
+  const warnings = keyWarnings(own, profile);
+  const yaml = profile === undefined ? own : { ...own, entries: withProfile(own.entries, profile) };
+  const read = new Values(yaml, { file, profile }, machine, warnings);
   const backend = read.backend();
   const config = {
     file,
@@ -40,6 +42,7 @@ export function parseConfig(text: string, file: string, machine: Machine): Proje
     ...cloudSettings(read),
     ...runSettings(read),
     ...retentionSettings(read),
+    ...(profile && { profileFile: profile.file }),
     warnings,
   };
   if (config.webdavPassword !== "") {
@@ -111,7 +114,7 @@ function retentionSettings(read: Values) {
   };
 }
 
-function keyWarnings(yaml: YamlFile): string[] {
+function keyWarnings(yaml: YamlFile, used: Profile | undefined): string[] {
   const warnings: string[] = [];
   for (const [key, line] of yaml.keyLines) {
     if (!isKnownKey(key)) warnings.push(`line ${line}: the key "${key}" is not known; it is kept and not used`);
@@ -120,9 +123,8 @@ function keyWarnings(yaml: YamlFile): string[] {
     warnings.push(`line ${yaml.keyLines.get(key)}: the key "${key}" stands more than once; the last one counts`);
   }
   const profile = yaml.entries.get("profile");
-  if (profile && profile.kind !== "null") {
-    warnings.push(`line ${profile.line}: "profile" is not read by this version; put the profile's keys into this file`);
-  }
+  if (profile && profile.kind !== "null" && used === undefined)
+    warnings.push(`line ${profile.line}: "profile" must be the name of a profile; it is not used`);
   return warnings;
 }
 
@@ -135,17 +137,23 @@ interface Range {
   readonly to: number;
 }
 
+/** Where the values come from. */
+interface Source {
+  readonly file: string;
+  readonly profile: Profile | undefined;
+}
+
 /** Lives while one file is read: takes values by key, checks their types, fills in defaults. */
 class Values {
   private readonly yaml: YamlFile;
-  private readonly file: string;
+  private readonly source: Source;
   private readonly machine: Machine;
   private readonly warnings: string[];
   private readonly defaults: Readonly<Record<string, ConfigValue>>;
 
-  constructor(yaml: YamlFile, file: string, machine: Machine, warnings: string[]) {
+  constructor(yaml: YamlFile, source: Source, machine: Machine, warnings: string[]) {
     this.yaml = yaml;
-    this.file = file;
+    this.source = source;
     this.machine = machine;
     this.warnings = warnings;
     const keep = { keep_last: 0, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
@@ -172,7 +180,7 @@ class Values {
 
   absolutePath(key: string): string {
     const path = this.path(key);
-    if (path === "") throw new SettingsError(this.file, `"${key}" is missing; it must name a folder`);
+    if (path === "") throw new SettingsError(this.source.file, `"${key}" is missing; it must name a folder`);
     if (!isAbsolute(path)) {
       this.fail(`"${key}" is the relative path "${path}"; write it in full, beginning with / or ~`, this.node(key));
     }
@@ -183,7 +191,7 @@ class Values {
   paths(key: string): readonly string[] {
     return this.texts(key).map((path) => {
       const expanded = expandHome(path, this.machine.home);
-      return isAbsolute(expanded) ? expanded : join(dirname(this.file), expanded);
+      return isAbsolute(expanded) ? expanded : join(dirname(this.source.file), expanded);
     });
   }
 
@@ -201,7 +209,7 @@ class Values {
     if (node.kind !== "list") this.wrongType(key, "a list", node);
     return node.items.map((item) => {
       if (item.kind !== "map") this.wrongType(key, "a list of mappings with webhook_url, on and paths", item);
-      const part = new Values({ ...this.yaml, entries: item.entries }, this.file, this.machine, this.warnings);
+      const part = new Values({ ...this.yaml, entries: item.entries }, this.source, this.machine, this.warnings);
       const url = part.text("webhook_url").trim() || all.url;
       if (url === "") this.fail(`a route of "${key}" has no webhook_url`, item);
       const list = (name: string, otherwise: readonly string[]) =>
@@ -284,7 +292,12 @@ class Values {
   }
 
   private warn(node: YamlNode | undefined, text: string): void {
-    this.warnings.push(node ? `line ${node.line}: ${text}` : text);
+    const place = this.isOfProfile(node) ? `profile "${this.source.profile?.name}", ` : "";
+    this.warnings.push(node ? `${place}line ${node.line}: ${text}` : text);
+  }
+
+  private isOfProfile(node: YamlNode | undefined): boolean {
+    return node !== undefined && [...(this.source.profile?.yaml.entries.values() ?? [])].includes(node);
   }
 
   /** Says of what kind the value is, never what it is: it may be a secret. */
@@ -304,6 +317,7 @@ class Values {
   }
 
   private fail(found: string, node: YamlNode | undefined): never {
-    throw new SettingsError(this.file, found, node ? { line: node.line } : {});
+    const file = this.isOfProfile(node) ? (this.source.profile?.file ?? "") : this.source.file;
+    throw new SettingsError(file, found, node ? { line: node.line } : {});
   }
 }

@@ -16,7 +16,7 @@ import {
   realPath,
   stampOf,
 } from "./index-fast.ts";
-import { readText } from "./load.ts";
+import { readText } from "./load-text.ts";
 import { readYaml, type YamlEntries } from "./yaml-tree.ts";
 
 export interface DiscoveryPlaces {

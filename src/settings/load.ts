@@ -1,39 +1,16 @@
-import { readFileSync } from "node:fs";
 import { parseConfig } from "./codec.ts";
-import { SettingsError } from "./errors.ts";
+import { readText } from "./load-text.ts";
 import type { Machine } from "./machine.ts";
 import type { ProjectConfig } from "./model.ts";
+import { profileOf, readProfile } from "./profiles.ts";
+import { readYaml } from "./yaml-tree.ts";
 
-/** Reads a project YAML from disk (absolute path). Throws SettingsError when it cannot be read or used. */
-export function loadConfig(file: string, machine: Machine): ProjectConfig {
-  return parseConfig(readText(file), file, machine);
-}
-
-/** The text of a settings file. Throws SettingsError when there is none, it cannot be read, or it is not UTF-8. */
-export function readText(file: string): string {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file);
-  } catch (error) {
-    throw new SettingsError(file, readFailure((error as NodeJS.ErrnoException).code), { cause: error });
-  }
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (error) {
-    throw new SettingsError(file, "it is not UTF-8 text; save it as UTF-8", { cause: error });
-  }
-}
-
-function readFailure(code: string | undefined): string {
-  switch (code) {
-    case "ENOENT":
-      return "there is no such file; run `claude-mirror init` in the project to write one";
-    case "EACCES":
-    case "EPERM":
-      return "it may not be read; check the permissions of the file and its folders";
-    case "EISDIR":
-      return "it is a folder";
-    default:
-      return `it cannot be read (${code ?? "unknown error"})`;
-  }
+/**
+ * Reads a project YAML from disk (absolute path), with the profile that it names, or in its place the one called
+ * `profile`. Throws SettingsError when it cannot be read or used, and MissingError where the profile is not there.
+ */
+export function loadConfig(file: string, machine: Machine, profile?: string): ProjectConfig {
+  const text = readText(file);
+  const name = profile ?? (text.includes("profile") ? profileOf(readYaml(text, file)) : undefined);
+  return parseConfig(text, file, machine, name === undefined ? undefined : readProfile(name, machine));
 }

@@ -72,6 +72,8 @@ export interface ProjectConfig {
   readonly autoPrune?: boolean;
   /** The watcher fetches what others changed, as far as that is safe. */
   readonly autoPull?: boolean;
+  /** Absolute path of the profile whose values stand in where the project's say nothing. */
+  readonly profileFile?: string;
   /** What is odd about the file and does not stop us: unknown keys, clamped values, a secret. */
   readonly warnings: readonly string[];
 }

@@ -6,7 +6,7 @@ import { faultPoint } from "../lib/fault.ts";
 import { isWorldReadable } from "../lib/secrets.ts";
 import { editConfig, saveConfig } from "../settings/editor.ts";
 import { SettingsError } from "../settings/errors.ts";
-import { readText } from "../settings/load.ts";
+import { readText } from "../settings/load-text.ts";
 import type { ProjectConfig } from "../settings/model.ts";
 import { readWebdavToken, type WebdavToken, writeWebdavToken } from "../settings/tokens.ts";
 import { hasTokenFile, requireThere, signInForToken } from "./auth-token.ts";

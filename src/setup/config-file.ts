@@ -50,7 +50,7 @@ function complainOfUnreadable(world: Pick<World, "env" | "home" | "cwd">): void 
 /** Reads the config that a command is about and tells what is odd about it. Throws SettingsError. */
 export function openConfig(world: World, given: string | undefined): ProjectConfig {
   finishPromotion(world);
-  const config = loadConfig(configFile(world, given), machineFrom(world.env));
+  const config = loadConfig(configFile(world, given), machineFrom(world.env), world.profile);
   for (const warning of config.warnings)
     world.note(warning.includes(config.file) ? warning : `${config.file}: ${warning}`);
   return config;

@@ -1,10 +1,10 @@
 import { statSync } from "node:fs";
 import { basename, sep } from "node:path";
 import { isWorldReadable } from "../lib/secrets.ts";
-import { parseConfig } from "../settings/codec.ts";
 import { isKnownKey } from "../settings/config-keys.ts";
 import { findProject, knownProjects, readOutline } from "../settings/discovery.ts";
-import { readText } from "../settings/load.ts";
+import { loadConfig } from "../settings/load.ts";
+import { readText } from "../settings/load-text.ts";
 import { machineFrom } from "../settings/machine.ts";
 import type { ProjectConfig } from "../settings/model.ts";
 import { readYaml, type YamlEntries, type YamlFile } from "../settings/yaml-tree.ts";
@@ -93,7 +93,7 @@ export async function checkSettings(world: World, report: Report, file: string):
 }
 
 function loadAndReport(world: World, report: Report, file: string, yaml: YamlFile): ProjectConfig {
-  const config = parseConfig(readText(file), file, machineFrom(world.env));
+  const config = loadConfig(file, machineFrom(world.env), world.profile);
   const unknown = [...yaml.keyLines].filter(([key]) => !isKnownKey(key));
   report.ok("settings", `readable, backend ${config.backend}`);
   for (const [key, line] of unknown) {

@@ -2,7 +2,7 @@ import { existsSync, realpathSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UsageError } from "../lib/errors.ts";
 import { findProject, readOutline, realPathOfAny } from "../settings/discovery.ts";
-import { readText } from "../settings/load.ts";
+import { readText } from "../settings/load-text.ts";
 import { discoveryPlaces } from "./config-file.ts";
 import type { InitRequest } from "./model.ts";
 import type { World } from "./world.ts";

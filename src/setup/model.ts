@@ -90,3 +90,20 @@ export interface AuthResult {
   /** `check`: only looked, nothing was changed. */
   readonly mode: "signed in" | "check" | "dry run";
 }
+
+export type ProfileValue = string | number | boolean | null | readonly string[];
+
+/** One profile, in the shape of the `--json` result. */
+export interface ProfileInfo {
+  readonly name: string;
+  /** Absolute. */
+  readonly file: string;
+  readonly backend: string | null;
+  readonly description: string | null;
+  /** The configs that name it. */
+  readonly used_by: readonly string[];
+  /** Its settings by key, secrets left out; only where one profile is shown. */
+  readonly settings?: Readonly<Record<string, ProfileValue>>;
+  /** Why it cannot be read. */
+  readonly problem?: string;
+}

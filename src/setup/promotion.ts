@@ -7,7 +7,7 @@ import type { ConfigValue } from "../settings/config-keys.ts";
 import { realPathOfAny } from "../settings/discovery.ts";
 import { editConfig, saveConfig } from "../settings/editor.ts";
 import { SettingsError } from "../settings/errors.ts";
-import { readText } from "../settings/load.ts";
+import { readText } from "../settings/load-text.ts";
 import type { ProjectConfig } from "../settings/model.ts";
 import type { World } from "./world.ts";
 

@@ -9,6 +9,8 @@ export interface World {
   readonly home: string;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Name of the profile to use in the place of the one that the config names. */
+  readonly profile?: string | undefined;
   /** One line for the person: warnings about settings, pauses. */
   readonly note: (line: string) => void;
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, mkdirSync, renameSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { compiledBinary } from "../support/binary.ts";
@@ -285,4 +285,63 @@ test("stats: counts files, versions and stored bytes; offline says the same of w
     snapshots: { contents: 6, stored: null },
     rows: [],
   });
+});
+
+test("profile: made, listed, shown without secrets, used by a config, by --profile and by init, and deleted", async () => {
+  const home = tempFolder("profiles");
+  const project = join(home, "notes");
+  mkdirSync(project);
+  const run = async (words: readonly string[], code = 0) => {
+    const child = Bun.spawn([binary, ...words], {
+      cwd: project,
+      env: { HOME: home },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+    expect([words, await child.exited, err.includes("error") ? err : ""]).toEqual([words, code, ""]);
+    return out + err;
+  };
+  const make = ["profile", "create", "nas", "--backend", "local", "--description", "at home"];
+  const settings = [
+    "--set",
+    `local_folder=${remote}`,
+    "--set",
+    "slack_webhook_url=https://hooks.slack.com/services/T0",
+  ];
+  expect(await run([...make, ...settings, "--dry-run"])).toContain("Would write");
+  const file = join(home, ".config/claude_mirror/profiles/nas.yaml");
+  expect(existsSync(file)).toBe(false);
+  await run([...make, ...settings]);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  await run([...make, ...settings], 1);
+  const config = join(home, ".config/claude_mirror/notes.yaml");
+  writeFileSync(
+    config,
+    `project_path: ${project}\nprofile: nas\nfile_patterns: ["**/*"]\nuser: dave\nmachine_name: dave\n`,
+  );
+  expect(await run(["profile", "list"])).toMatch(/│ nas .* │ local .* 1 │ at home/);
+  const shown = await run(["profile", "show", "nas"]);
+  expect(shown).toContain(`local_folder: ${remote}`);
+  expect(shown).toContain("slack_webhook_url: ***");
+  expect(await run(["status", "--short"])).toContain("new on remote");
+  expect(await run(["prompt"])).toBe("∅\n");
+  await run(["--profile", "gone", "status"], 1);
+  await run(["status", "--profile=gone"], 1);
+  await run(["--profile", "nas", "pull"]);
+  expect(existsSync(join(project, "CLAUDE.md"))).toBe(true);
+  expect(await run(["profile", "delete", "nas"])).toContain(`These projects then have no settings: ${config}`);
+  expect(existsSync(file)).toBe(true);
+  await run(["profile", "delete", "nas", "--delete"], 2);
+  const other = join(home, "other");
+  mkdirSync(other);
+  await run(["init", "--project", other, "--profile", "nas", "--dry-run"]);
+  await run(["init", "--project", other, "--profile", "nas"]);
+  expect(await run(["status", "--short", "--config", join(home, ".config/claude_mirror/other.yaml")])).toContain(
+    "new on remote",
+  );
+  await run(["profile", "delete", "nas", "--delete", "--yes"]);
+  expect(await run(["profile", "list", "--json"])).toContain('"profiles": []');
+  await run(["status"], 1);
 });

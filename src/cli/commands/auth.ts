@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { AuthResult } from "../../setup/model.ts";
 import { authLines } from "../../ui/render/auth.ts";
-import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
+import { CONFIG_OPTIONS, command, DRY_RUN_OPTION } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { givenPassword, PASSWORD_STDIN_OPTION } from "../password.ts";
 import { authJson, conversation } from "../sign-in.ts";
@@ -17,7 +17,7 @@ export const authCommand = command({
     check: { kind: "flag", help: "Only check that what is stored works. Exit code 6 when it does not." },
     "webdav-password-stdin": PASSWORD_STDIN_OPTION,
     "dry-run": DRY_RUN_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: [
     "claude-mirror auth",

@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { basename } from "node:path";
 import { AVAILABLE_KINDS } from "../../backends/registry.ts";
 import { configDir } from "../../lib/dirs.ts";
 import { command } from "../command.ts";
@@ -22,13 +23,14 @@ export const completeCommand = command({
 
 function sourcesOf(ctx: CommandContext): CompletionSources {
   return {
-    configs: () => configFiles(configDir(ctx.env, ctx.home)),
+    configs: () => yamlFiles(configDir(ctx.env, ctx.home)),
+    profiles: () => yamlFiles(`${configDir(ctx.env, ctx.home)}/profiles`).map((file) => basename(file, ".yaml")),
     snapshots: async () => (await import("../../app.ts")).snapshotNames(ctx),
     backends: AVAILABLE_KINDS,
   };
 }
 
-function configFiles(folder: string): readonly string[] {
+function yamlFiles(folder: string): readonly string[] {
   try {
     return readdirSync(folder)
       .filter((name) => name.endsWith(".yaml"))

@@ -10,7 +10,7 @@ import {
   conflictViewText,
   type ViewFormat,
 } from "../../ui/render/conflict-list.ts";
-import { CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION } from "../command.ts";
+import { CONFIG_OPTIONS, type CommandResult, command, DRY_RUN_OPTION } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { withProject } from "../project.ts";
 import { runAnswer } from "../run-answer.ts";
@@ -40,7 +40,7 @@ export const conflictCommand = command({
       help: "For show: the merge with markers (default), the difference, or all that is noted.",
     },
     "dry-run": DRY_RUN_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: [
     "claude-mirror conflict list",

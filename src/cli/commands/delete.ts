@@ -1,4 +1,4 @@
-import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
+import { CONFIG_OPTIONS, command, DRY_RUN_OPTION } from "../command.ts";
 import { ALLOW_OPTION, runOptions, withProject } from "../project.ts";
 import { runTeller } from "../run-answer.ts";
 
@@ -13,7 +13,7 @@ export const deleteCommand = command({
     local: { kind: "flag", help: "Also move the local files to the trash." },
     "dry-run": DRY_RUN_OPTION,
     allow: ALLOW_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror delete old.md", "claude-mirror delete 'drafts/**' --local"],
   async run(ctx, { options, positionals }) {

@@ -1,4 +1,4 @@
-import { CONFIG_OPTION, command } from "../command.ts";
+import { CONFIG_OPTIONS, command } from "../command.ts";
 import { withProject } from "../project.ts";
 
 export const diffCommand = command({
@@ -7,7 +7,7 @@ export const diffCommand = command({
   positionals: [{ name: "PATH", help: "A file, from the current folder.", completes: "file" }],
   options: {
     context: { kind: "number", value: "N", max: 1000, help: "Unchanged lines around each change (3)." },
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   async run(ctx, { options, positionals }) {
     const [file = ""] = positionals;

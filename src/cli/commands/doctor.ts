@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { doctorLines } from "../../ui/render/doctor.ts";
-import { CONFIG_OPTION, command } from "../command.ts";
+import { CONFIG_OPTIONS, command } from "../command.ts";
 import { EXIT } from "../exit.ts";
 
 export const doctorCommand = command({
@@ -10,7 +10,7 @@ export const doctorCommand = command({
     "Every check stands for itself, so it works with a broken settings file and without a network. Nothing is changed; only when it is not known yet what the server can do are small test files written there and removed again.",
     "Exit code 0 when nothing failed, 1 when something did, 6 when it is the sign-in.",
   ],
-  options: { config: CONFIG_OPTION },
+  options: { ...CONFIG_OPTIONS },
   examples: ["claude-mirror doctor"],
   async run(ctx, { options }) {
     const { diagnose, onlySignInFailed } = await import("../../setup/doctor.ts");

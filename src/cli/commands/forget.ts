@@ -1,7 +1,7 @@
 import { parseMoment } from "../../lib/durations.ts";
 import { UsageError } from "../../lib/errors.ts";
 import type { ForgetSelector } from "../../snapshots/model.ts";
-import { BACKEND_OPTION, CONFIG_OPTION, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTIONS, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
 import { deleteSnapshots } from "../delete-snapshots.ts";
 import { withProject } from "../project.ts";
 
@@ -33,7 +33,7 @@ export const forgetCommand = command({
     yes: YES_OPTION,
     "dry-run": DRY_RUN_OPTION,
     backend: BACKEND_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: [
     "claude-mirror forget 2026-04-07T15-22-50Z --delete",

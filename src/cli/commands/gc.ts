@@ -1,7 +1,7 @@
 import { parseGrace } from "../../lib/durations.ts";
 import type { GcPlan, GcReport, UnusedBlob } from "../../snapshots/model.ts";
 import { gcDoneLines, gcPlanLines } from "../../ui/render/retention.ts";
-import { BACKEND_OPTION, CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTIONS, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
 import { isForReal } from "../delete-snapshots.ts";
 import { EXIT } from "../exit.ts";
 import { withProject } from "../project.ts";
@@ -23,7 +23,7 @@ export const gcCommand = command({
     yes: YES_OPTION,
     "dry-run": DRY_RUN_OPTION,
     backend: BACKEND_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror gc", "claude-mirror gc --delete", "claude-mirror gc --delete --yes --grace 2d"],
   async run(ctx, { options }) {

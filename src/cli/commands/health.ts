@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { parseGrace } from "../../lib/durations.ts";
 import { UsageError } from "../../lib/errors.ts";
 import { healthLines } from "../../ui/render/health.ts";
-import { CONFIG_OPTION, command } from "../command.ts";
+import { CONFIG_OPTIONS, command } from "../command.ts";
 import { EXIT } from "../exit.ts";
 
 const USUAL_TIMEOUT = 10;
@@ -20,7 +20,7 @@ export const healthCommand = command({
     timeout: { kind: "number", value: "SECONDS", min: 1, max: 600, help: "How long each remote has to answer (10)." },
     "warn-after": { kind: "text", value: "TIME", help: "Changes that wait longer are a warning (24h)." },
     "fail-after": { kind: "text", value: "TIME", help: "Changes that wait longer are a failure (72h)." },
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror health", "claude-mirror health --json --timeout 5", "claude-mirror health --no-backends"],
   async run(ctx, { options }) {

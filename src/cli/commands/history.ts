@@ -1,5 +1,5 @@
 import { parseMoment } from "../../lib/durations.ts";
-import { BACKEND_OPTION, CONFIG_OPTION, command } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTIONS, command } from "../command.ts";
 import { withProject } from "../project.ts";
 
 export const historyCommand = command({
@@ -14,7 +14,7 @@ export const historyCommand = command({
     },
     until: { kind: "text", value: "WHEN", help: "Only snapshots up to then." },
     backend: BACKEND_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror history MEMORY.md", "claude-mirror history MEMORY.md --since 30d"],
   async run(ctx, { options, positionals }) {

@@ -1,4 +1,4 @@
-import { BACKEND_OPTION, CONFIG_OPTION, command } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTIONS, command } from "../command.ts";
 import { withProject } from "../project.ts";
 
 export const inspectCommand = command({
@@ -8,7 +8,7 @@ export const inspectCommand = command({
   options: {
     paths: { kind: "list", value: "GLOB", help: "Only files that match; may be given more than once." },
     backend: BACKEND_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror inspect 2026-05-05T10-15-22Z --paths 'memory/**'"],
   async run(ctx, { options, positionals }) {

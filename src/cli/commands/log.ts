@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { UsageError } from "../../lib/errors.ts";
 import { entryLine, logLines } from "../../ui/render/log.ts";
-import { CONFIG_OPTION, type CommandResult, command } from "../command.ts";
+import { CONFIG_OPTIONS, type CommandResult, command } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { resultEnvelope } from "../output.ts";
 import { withProject } from "../project.ts";
@@ -26,7 +26,7 @@ export const logCommand = command({
       max: 86_400,
       help: "With --follow: between two looks where the remote does not tell by itself (5).",
     },
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror log --limit 5", "claude-mirror log --follow", "claude-mirror log -f --json"],
   async run(ctx, { options }): Promise<CommandResult> {

@@ -2,7 +2,7 @@ import { UsageError } from "../../lib/errors.ts";
 import { setSnapshotFormat } from "../../setup/snapshot-format.ts";
 import type { MigrationOutcome, MigrationPlan, SnapshotFormat } from "../../snapshots/model.ts";
 import { migrationLines, migrationPlanLines } from "../../ui/render/migrate.ts";
-import { BACKEND_OPTION, CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTIONS, type CommandResult, command, DRY_RUN_OPTION } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { withProject } from "../project.ts";
 
@@ -23,7 +23,7 @@ export const migrateSnapshotsCommand = command({
     },
     backend: BACKEND_OPTION,
     "dry-run": DRY_RUN_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror migrate-snapshots --to blobs --dry-run", "claude-mirror migrate-snapshots --to blobs"],
   async run(ctx, { options }) {

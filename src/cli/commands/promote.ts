@@ -1,7 +1,7 @@
 import { redact } from "../../lib/redact.ts";
 import type { PromotionResult } from "../../project/model.ts";
 import type { Style } from "../../ui/terminal.ts";
-import { CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION } from "../command.ts";
+import { CONFIG_OPTIONS, type CommandResult, command, DRY_RUN_OPTION } from "../command.ts";
 import { withProject } from "../project.ts";
 
 export const promoteCommand = command({
@@ -12,7 +12,7 @@ export const promoteCommand = command({
     "Word of it is left on the old primary: other machines refuse to push there until claude-mirror promote was run on them, or --allow old-primary is given.",
   ],
   positionals: [{ name: "NAME", help: "The mirror, by its type or its config's name.", completes: "backend" }],
-  options: { "dry-run": DRY_RUN_OPTION, config: CONFIG_OPTION },
+  options: { "dry-run": DRY_RUN_OPTION, ...CONFIG_OPTIONS },
   examples: ["claude-mirror promote dropbox --dry-run", "claude-mirror promote dropbox"],
   async run(ctx, { options, positionals }): Promise<CommandResult> {
     const [backend = ""] = positionals;

@@ -1,6 +1,6 @@
 import { UsageError } from "../../lib/errors.ts";
 import type { PrunePolicy } from "../../snapshots/model.ts";
-import { BACKEND_OPTION, CONFIG_OPTION, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTIONS, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
 import { deleteSnapshots } from "../delete-snapshots.ts";
 import { withProject } from "../project.ts";
 
@@ -24,7 +24,7 @@ export const pruneCommand = command({
     yes: YES_OPTION,
     "dry-run": DRY_RUN_OPTION,
     backend: BACKEND_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: [
     "claude-mirror prune --keep-last 10 --keep-daily 7 --keep-monthly 12",

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
+import { CONFIG_OPTIONS, command, DRY_RUN_OPTION } from "../command.ts";
 import { ALLOW_OPTION, runOptions, withProject } from "../project.ts";
 import { runTeller } from "../run-answer.ts";
 
@@ -15,7 +15,7 @@ export const pullCommand = command({
     output: { kind: "text", value: "DIR", help: "Write the remote versions there instead.", completes: "folder" },
     "dry-run": DRY_RUN_OPTION,
     allow: ALLOW_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror pull", "claude-mirror pull memory/notes.md --output preview"],
   async run(ctx, { options, positionals }) {

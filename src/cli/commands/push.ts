@@ -1,4 +1,4 @@
-import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
+import { CONFIG_OPTIONS, command, DRY_RUN_OPTION } from "../command.ts";
 import { ALLOW_OPTION, runOptions, withProject } from "../project.ts";
 import { runTeller } from "../run-answer.ts";
 
@@ -14,7 +14,7 @@ export const pushCommand = command({
     "force-local": { kind: "flag", help: "Settle conflicts by what is here; the remote version goes to the trash." },
     "dry-run": DRY_RUN_OPTION,
     allow: ALLOW_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror push", "claude-mirror push CLAUDE.md memory/notes.md", "claude-mirror push --dry-run"],
   async run(ctx, { options, positionals }) {

@@ -5,7 +5,7 @@ import { redact } from "../../lib/redact.ts";
 import type { Consent, RestoreChoice, SnapshotChoice } from "../../project/service.ts";
 import type { RestorePlan } from "../../snapshots/model.ts";
 import { restoreDoneLines, restorePlanLines } from "../../ui/render/restore.ts";
-import { BACKEND_OPTION, CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTIONS, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { withProject } from "../project.ts";
@@ -44,7 +44,7 @@ export const restoreCommand = command({
       ...BACKEND_OPTION,
       help: "Only from this backend; from the primary, else from the first mirror that has it, when left out.",
     },
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: [
     "claude-mirror restore 2026-03-05T10-30-00Z --output recovery",

@@ -1,5 +1,5 @@
 import type { CountedComparison } from "../../project/model.ts";
-import { BACKEND_OPTION, CONFIG_OPTION, command } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTIONS, command } from "../command.ts";
 import { withProject } from "../project.ts";
 
 export const snapshotDiffCommand = command({
@@ -15,7 +15,7 @@ export const snapshotDiffCommand = command({
     paths: { kind: "list", value: "GLOB", help: "Only files that match; may be given more than once." },
     unified: { kind: "text", value: "PATH", help: "The changes in one file, line by line.", completes: "file" },
     backend: BACKEND_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: [
     "claude-mirror snapshot-diff 2026-05-05T10-15-22Z latest",

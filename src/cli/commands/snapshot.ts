@@ -1,4 +1,4 @@
-import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
+import { CONFIG_OPTIONS, command, DRY_RUN_OPTION } from "../command.ts";
 import { withProject } from "../project.ts";
 
 export const snapshotCommand = command({
@@ -11,7 +11,7 @@ export const snapshotCommand = command({
     tag: { kind: "text", value: "TAG", help: "A name for restore --tag: letters, digits, dots, dashes, underscores." },
     message: { kind: "text", value: "TEXT", help: "A note of up to 1024 characters." },
     "dry-run": DRY_RUN_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror snapshot --tag before-refactoring --message 'all tests pass'"],
   async run(ctx, { options }) {

@@ -1,10 +1,10 @@
-import { BACKEND_OPTION, CONFIG_OPTION, command } from "../command.ts";
+import { BACKEND_OPTION, CONFIG_OPTIONS, command } from "../command.ts";
 import { withProject } from "../project.ts";
 
 export const snapshotsCommand = command({
   name: "snapshots",
   summary: "List the snapshots, newest first",
-  options: { backend: BACKEND_OPTION, config: CONFIG_OPTION },
+  options: { backend: BACKEND_OPTION, ...CONFIG_OPTIONS },
   async run(ctx, { options }) {
     const [list, { snapshotsLines }] = await Promise.all([
       withProject(ctx, { config: options.config }, (project) => project.on(options.backend).snapshots()),

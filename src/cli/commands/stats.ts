@@ -2,7 +2,7 @@ import { parseMoment } from "../../lib/durations.ts";
 import type { StatsResult } from "../../project/model.ts";
 import type { StatsGroup } from "../../project/service.ts";
 import { statsLines } from "../../ui/render/stats.ts";
-import { CONFIG_OPTION, command } from "../command.ts";
+import { CONFIG_OPTIONS, command } from "../command.ts";
 import { withProject } from "../project.ts";
 
 const USUAL_TOP = 20;
@@ -31,7 +31,7 @@ export const statsCommand = command({
     },
     top: { kind: "number", value: "N", min: 1, max: 100_000, help: "Rows that each table shows (20)." },
     offline: { kind: "flag", help: "Ask nobody." },
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror stats", "claude-mirror stats --since 7d --by day", "claude-mirror stats --offline --json"],
   async run(ctx, { options }) {

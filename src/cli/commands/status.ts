@@ -2,7 +2,7 @@ import { UsageError } from "../../lib/errors.ts";
 import type { Presence, StatusFile, StatusResult } from "../../project/model.ts";
 import type { Project } from "../../project/service.ts";
 import { presenceLines, shortStatusLine, statusLines } from "../../ui/render/status.ts";
-import { CONFIG_OPTION, type CommandResult, command } from "../command.ts";
+import { CONFIG_OPTIONS, type CommandResult, command } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { withProject } from "../project.ts";
@@ -18,7 +18,7 @@ export const statusCommand = command({
     short: { kind: "flag", help: "One line instead of the table." },
     watch: { kind: "number", value: "N", min: 1, max: 3600, help: "Show again every N seconds until Ctrl-C." },
     "exit-code": { kind: "flag", help: "Exit 4 with conflicts, 3 when anything else differs." },
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: [
     "claude-mirror status",

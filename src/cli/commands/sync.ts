@@ -1,5 +1,5 @@
 import type { SyncOptions } from "../../project/service.ts";
-import { CONFIG_OPTION, command, DRY_RUN_OPTION } from "../command.ts";
+import { CONFIG_OPTIONS, command, DRY_RUN_OPTION } from "../command.ts";
 import { askConflict } from "../conflict-prompt.ts";
 import { ALLOW_OPTION, runOptions, withProject } from "../project.ts";
 import { runTeller } from "../run-answer.ts";
@@ -23,7 +23,7 @@ export const syncCommand = command({
     },
     "dry-run": DRY_RUN_OPTION,
     allow: ALLOW_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror sync", "claude-mirror sync --no-prompt --strategy keep-both"],
   async run(ctx, { options, positionals }) {

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { UsageError } from "../../lib/errors.ts";
 import type { Project } from "../../project/service.ts";
 import { trashLines } from "../../ui/render/trash.ts";
-import { CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
+import { CONFIG_OPTIONS, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { withProject } from "../project.ts";
@@ -29,7 +29,7 @@ export const trashCommand = command({
     delete: { kind: "flag", help: "Really empty the trash." },
     yes: YES_OPTION,
     "dry-run": DRY_RUN_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: [
     "claude-mirror trash list",

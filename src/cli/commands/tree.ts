@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { TreeResult } from "../../project/model.ts";
 import { treeLines } from "../../ui/render/tree.ts";
-import { CONFIG_OPTION, command } from "../command.ts";
+import { CONFIG_OPTIONS, command } from "../command.ts";
 import { withProject } from "../project.ts";
 
 export const treeCommand = command({
@@ -17,7 +17,7 @@ export const treeCommand = command({
     "show-size": { kind: "flag", help: "Show how large each file is." },
     "show-mtime": { kind: "flag", help: "Show when each file was last changed (UTC)." },
     ascii: { kind: "flag", help: "Draw the lines with ASCII characters." },
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror tree", "claude-mirror tree memory --show-size", "claude-mirror tree --depth 1 --json"],
   async run(ctx, { options, positionals: [path] }) {

@@ -3,7 +3,7 @@ import { UsageError } from "../../lib/errors.ts";
 import type { Repair, VerifyResult } from "../../project/model.ts";
 import type { Finding, FindingKind } from "../../snapshots/model.ts";
 import { verifyLines } from "../../ui/render/verify.ts";
-import { CONFIG_OPTION, type CommandResult, command, DRY_RUN_OPTION } from "../command.ts";
+import { CONFIG_OPTIONS, type CommandResult, command, DRY_RUN_OPTION } from "../command.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { withProject } from "../project.ts";
 
@@ -23,7 +23,7 @@ export const verifyCommand = command({
     strict: { kind: "flag", help: "Exit 1 also for drift and for what cannot be verified." },
     repair: { kind: "flag", help: "Put back what is damaged or missing and exists elsewhere." },
     "dry-run": DRY_RUN_OPTION,
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: [
     "claude-mirror verify",

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { UsageError } from "../../lib/errors.ts";
 import { newsLine } from "../../ui/render/inbox.ts";
-import { CONFIG_OPTION, command } from "../command.ts";
+import { CONFIG_OPTIONS, command } from "../command.ts";
 import { newsReporter, untilStopped } from "../watching.ts";
 
 export const watchCommand = command({
@@ -15,7 +15,7 @@ export const watchCommand = command({
   options: {
     once: { kind: "flag", help: "Look once and end." },
     quiet: { kind: "flag", help: "With --once: print nothing." },
-    config: CONFIG_OPTION,
+    ...CONFIG_OPTIONS,
   },
   examples: ["claude-mirror watch", "claude-mirror watch --once --quiet"],
   async run(ctx, { options }) {

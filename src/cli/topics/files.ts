@@ -17,6 +17,10 @@ export const filesTopic: Topic = {
           "The settings of a project; mode 0600, a webhook's address is in it.",
         ],
         [
+          "`~/.config/claude_mirror/profiles/NAME.yaml`",
+          "Settings that several projects share; mode 0600: `claude-mirror profile`.",
+        ],
+        [
           "`~/.config/claude_mirror/BACKEND-PROJECT-token.json`",
           "What signs in to WebDAV, Dropbox or OneDrive. Yours alone, mode 0600: copy it to your other machines, not to other people.",
         ],

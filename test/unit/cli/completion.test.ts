@@ -29,6 +29,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
 };
 const sources: CompletionSources = {
   configs: () => ["/c/a.yaml", "/c/b.yaml"],
+  profiles: () => ["home", "work"],
   snapshots: async () => ["2026-01-02T00-00-00Z", "2025-01-02T00-00-00Z"],
   backends: ["local", "webdav"],
 };

@@ -10,7 +10,7 @@ import { ROOT, readPage } from "../../support/pages.ts";
 
 const NAMES = Object.keys(COMMANDS).filter((name) => !COMMANDS[name]?.hidden);
 const HINT = "run bun scripts/reference.ts";
-const sources = { configs: () => [], snapshots: async () => [], backends: [] };
+const sources = { configs: () => [], profiles: () => [], snapshots: async () => [], backends: [] };
 
 const sorted = (words: Iterable<string>) => [...new Set(words)].sort();
 const optionsIn = (text: string) => sorted([...text.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)].map(([word]) => word));
