@@ -13,7 +13,7 @@ export interface Progress {
   close(): void;
 }
 
-/** Live lines on a terminal, redrawn at most 12 times a second; elsewhere a plain line at every stage and every 10 s. */
+/** Live lines on a terminal, redrawn at most 12 times a second but for stages; elsewhere a plain line at every stage and every 10 s. */
 export function openProgress(err: Terminal, { clock }: { readonly clock: Clock }): Progress {
   return err.isTTY ? liveProgress(err, clock) : plainProgress(err, clock);
 }
@@ -62,9 +62,22 @@ function liveProgress(err: Terminal, clock: Clock): Progress {
   const tally = newTally();
   let drawn = 0;
   let drawnMs = Number.NEGATIVE_INFINITY;
+  let later: AbortController | undefined;
   const clear = () => {
+    later?.abort();
+    later = undefined;
     if (drawn > 0) err.write(`\x1b[${drawn}A\x1b[0J`);
     drawn = 0;
+  };
+  /** So that what happened last is shown also where nothing follows for a while. */
+  const drawLater = () => {
+    if (later !== undefined) return;
+    const own = new AbortController();
+    later = own;
+    clock.sleep(REDRAW_MS, own.signal).then(
+      () => later === own && draw(),
+      () => undefined,
+    );
   };
   const draw = () => {
     clear();
@@ -78,6 +91,7 @@ function liveProgress(err: Terminal, clock: Clock): Progress {
       count(tally, event, clock.now());
       if (event.kind === "notice") this.around(() => err.line(err.style.yellow(printable(event.message))));
       else if (isStage(event) || clock.now() - drawnMs >= REDRAW_MS) draw();
+      else drawLater();
     },
     around(print) {
       const again = drawn > 0;

@@ -6,7 +6,18 @@ import { openTerminal } from "../../../src/ui/terminal.ts";
 function setUp({ isTTY }: { readonly isTTY: boolean }) {
   let text = "";
   let now = 1000;
-  const clock: Clock = { now: () => now, sleep: async () => {} };
+  const sleepers = new Set<() => void>();
+  const clock: Clock = {
+    now: () => now,
+    sleep: (_ms, signal) =>
+      new Promise((resolve, reject) => {
+        sleepers.add(resolve);
+        signal?.addEventListener("abort", () => {
+          sleepers.delete(resolve);
+          reject(signal.reason);
+        });
+      }),
+  };
   const write = (more: string) => {
     text += more;
   };
@@ -20,7 +31,11 @@ function setUp({ isTTY }: { readonly isTTY: boolean }) {
   const pass = (ms: number) => {
     now += ms;
   };
-  return { progress, taken, pass };
+  const wake = async () => {
+    for (const resolve of sleepers) resolve();
+    await Promise.resolve();
+  };
+  return { progress, taken, pass, wake, sleepers };
 }
 
 const done = { kind: "item", outcome: { path: "a" as never, action: "upload", status: "done" } } as const;
@@ -37,6 +52,24 @@ describe("openProgress", () => {
     expect(taken()).toBe("\x1b[1A\x1b[0JLocal   11 file(s) ...\nRemote  3 file(s) ...\n");
     progress.close();
     expect(taken()).toBe("\x1b[2A\x1b[0J");
+  });
+
+  test("openProgress: what came too soon after the last drawing is drawn a moment later, and not once it is closed", async () => {
+    const { progress, taken, pass, wake, sleepers } = setUp({ isTTY: true });
+    progress.event({ kind: "begin", items: 2, bytes: 0 });
+    taken();
+    progress.event(done);
+    progress.event(done);
+    expect(taken()).toBe("");
+    pass(80);
+    await wake();
+    expect(taken()).toBe("\x1b[1A\x1b[0JFiles   2/2\n");
+    progress.event(done);
+    progress.close();
+    taken();
+    expect(sleepers.size).toBe(0);
+    await wake();
+    expect(taken()).toBe("");
   });
 
   test("openProgress: transfers show counts, bytes, rate and time left", () => {
