@@ -70,7 +70,7 @@ export interface Asker {
   select<T extends string>(
     question: Question & { readonly choices: readonly Choice<T>[]; readonly initial?: T },
   ): Promise<T>;
-  /** One key press out of `keys` (lower case). The message is printed as it is. */
+  /** One letter out of `keys` (lower case), typed with Enter. The message is printed as it is. */
   key<K extends string>(question: Question & { readonly keys: readonly K[] }): Promise<K>;
 }
 

@@ -84,21 +84,28 @@ function widestFolding(columns: readonly Column[], widths: readonly number[]): n
   return found;
 }
 
-/** `text` in pieces of at most `width` cells, cut after a slash or a space where there is one in the second half. */
+/**
+ * `text` in pieces of at most `width` cells, cut after a slash or a space where there is one in the second half, else
+ * after a dash or an underscore there.
+ */
 function fold(text: string, width: number): readonly string[] {
   if (displayWidth(text) <= width) return [text];
   const pieces: string[] = [];
   let piece = "";
   for (const { segment } of new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text)) {
     if (piece !== "" && displayWidth(piece + segment) > width) {
-      const cut = Math.max(piece.lastIndexOf("/"), piece.lastIndexOf(" ")) + 1;
-      const at = cut > piece.length / 2 ? cut : piece.length;
+      const at = cutAfter(piece, "/", " ") ?? cutAfter(piece, "-", "_") ?? piece.length;
       pieces.push(piece.slice(0, at).trimEnd());
       piece = piece.slice(at);
     }
     piece += segment;
   }
   return [...pieces, piece];
+}
+
+function cutAfter(piece: string, ...letters: readonly string[]): number | undefined {
+  const cut = Math.max(...letters.map((letter) => piece.lastIndexOf(letter))) + 1;
+  return cut > piece.length / 2 ? cut : undefined;
 }
 
 function textOf(cell: Cell | undefined): string {

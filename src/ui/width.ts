@@ -31,18 +31,30 @@ export function fitWidth(text: string, width: number): string {
   return padWidth(cutWidth(text, width), width);
 }
 
-/** `text` in lines of at most `width` cells, cut at spaces; a longer word has a line of its own. "`" takes no room. */
-export function wrapWords(text: string, width: number): readonly string[] {
+/** Painted or plain parts in lines of at most `width` cells, `between` them; a longer part has a line of its own. */
+export function wrapParts(
+  parts: readonly string[],
+  { between, width, measure = displayWidth }: WrapOptions,
+): readonly string[] {
   const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    const longer = line === "" ? word : `${line} ${word}`;
-    if (line !== "" && displayWidth(longer.replaceAll("`", "")) > width) {
-      lines.push(line);
-      line = word;
-    } else line = longer;
+  for (const part of parts) {
+    const longer = `${lines.at(-1)}${between}${part}`;
+    if (lines.length > 0 && measure(longer) <= width) lines.splice(-1, 1, longer);
+    else lines.push(part);
   }
-  return [...lines, line];
+  return lines;
+}
+
+interface WrapOptions {
+  readonly between: string;
+  readonly width: number;
+  /** Cells that a line takes. */
+  readonly measure?: (line: string) => number;
+}
+
+/** `text` in lines of at most `width` cells, cut at spaces; "`" takes no room. */
+export function wrapWords(text: string, width: number): readonly string[] {
+  return wrapParts(text.split(" "), { between: " ", width, measure: (line) => displayWidth(line.replaceAll("`", "")) });
 }
 
 const PLAIN = /^[\x20-\x7e]*$/;

@@ -1,12 +1,12 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { setDefaultTimeout, test } from "bun:test";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { compiledBinary } from "../support/binary.ts";
+import { expectScreen, LOOKS, openScreen } from "../support/screen.ts";
 import { tempFolder } from "../support/temp.ts";
 
 setDefaultTimeout(60_000);
 
-const SCREENS = join(import.meta.dir, "../fixtures/screens");
 const ANSWERS = [
   ["Storage backend", ["Down", "Down", "Down", "Down"]],
   ["Project directory", []],
@@ -18,36 +18,19 @@ const ANSWERS = [
   ["Slack?", []],
 ] as const;
 
-/** The wizard up to its last question, as a terminal of 80 columns shows it. */
-async function screen(env: readonly string[], capture: readonly string[]): Promise<string> {
+test.each(LOOKS)("wizard: the screen of 80 columns up to its last question is wizard$suffix.txt", async (look) => {
   const home = tempFolder("screen");
-  mkdirSync(join(home, "notes"));
-  const tmux = (...words: string[]) =>
-    Bun.spawnSync(["tmux", "-S", join(home, "tmux"), "-f", "/dev/null", ...words], {
-      env: { PATH: process.env["PATH"] ?? "", HOME: home, LANG: "C.UTF-8", TERM: "xterm-256color" },
-    }).stdout.toString();
-  const shown = async (text: string) => {
-    while (!tmux("capture-pane", "-p").includes(text)) await Bun.sleep(20);
-  };
-  const own = ["env", "-i", `HOME=${home}`, "TERM=screen-256color", "LANG=C.UTF-8", ...env, await compiledBinary()];
-  tmux("new-session", "-d", "-x", "80", "-y", "50", "-c", join(home, "notes"), ...own, "init");
+  const cwd = join(home, "notes");
+  mkdirSync(cwd);
+  const screen = openScreen([await compiledBinary(), "init"], { home, cwd, look });
   try {
     for (const [question, keys] of ANSWERS) {
-      await shown(question);
-      for (const key of [...keys, "Enter"]) tmux("send-keys", key);
+      await screen.shown(question);
+      for (const key of [...keys, "Enter"]) screen.keys(key);
     }
-    await shown("Save this configuration?");
-    return `${tmux("capture-pane", "-p", ...capture).trimEnd()}\n`;
+    await screen.shown("Save this configuration?");
+    expectScreen(screen.taken(), `wizard${look.suffix}`);
   } finally {
-    tmux("kill-server");
+    screen.close();
   }
-}
-
-test.each([
-  ["wizard.txt", ["NO_COLOR=1"], []],
-  ["wizard-colour.txt", [], ["-e"]],
-])("wizard: the screen of 80 columns is the one in %s", async (name, env, capture) => {
-  const found = await screen(env, capture);
-  if (process.env["UPDATE_SCREENS"]) writeFileSync(join(SCREENS, name), found);
-  expect(found).toBe(readFileSync(join(SCREENS, name), "utf8"));
 });

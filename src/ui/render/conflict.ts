@@ -1,6 +1,6 @@
 import type { ConflictQuestion } from "../../project/model.ts";
 import { printable, type Style } from "../terminal.ts";
-import { displayWidth, fitWidth } from "../width.ts";
+import { displayWidth, fitWidth, wrapParts } from "../width.ts";
 import { diffLines } from "./diff.ts";
 
 const MOST_LINES = 40;
@@ -18,7 +18,8 @@ export function conflictLines(question: ConflictQuestion, style: Style, columns:
     ...(changes(question, style, width) ?? bothSides(question, style, width)),
     "",
     ...mergeLine(question),
-    `${choices(question)}`,
+    ...choices(question, width),
+    "Type a letter and Enter:",
   ];
 }
 
@@ -62,10 +63,11 @@ const LABELS = {
   s: "[S] Skip",
 } as const;
 
-function choices(question: ConflictQuestion): string {
-  return conflictKeys(question)
-    .map((key) => LABELS[key])
-    .join("  ");
+function choices(question: ConflictQuestion, width: number): readonly string[] {
+  return wrapParts(
+    conflictKeys(question).map((key) => LABELS[key]),
+    { between: "  ", width },
+  );
 }
 
 function sideLines(content: Uint8Array | undefined, binary: boolean): string[] {

@@ -2,6 +2,7 @@ import type { ConflictItem, FailedItem, PlannedItem, RunResult } from "../../pro
 import type { ActionKind, ConflictKind } from "../../sync/model.ts";
 import { bytesText } from "../format.ts";
 import { printable, type Style } from "../terminal.ts";
+import { wrapParts } from "../width.ts";
 import { aboutPath, heldLines } from "./held.ts";
 
 /** What push, pull, sync and delete say: a line a step, then what is left, then the summary. */
@@ -45,7 +46,7 @@ function summaryLines(result: RunResult, style: Style): readonly string[] {
   for (const conflict of result.conflicts) lines.push(conflictLine(conflict, style));
   lines.push(...heldLines(result.held, style));
   for (const copy of result.copies) lines.push(`Kept both: the other version is ${printable(copy)}`);
-  lines.push(result.dryRun ? dryRunLine(result, style) : doneLine(result, style));
+  lines.push(...(result.dryRun ? [dryRunLine(result, style)] : doneLines(result, style)));
   if (result.snapshot) lines.push(`Snapshot ${style.bold(result.snapshot.timestamp)}`);
   if (result.output !== null) lines.push(`Copies are in ${printable(result.output)}; the project was not touched.`);
   if (result.failed.length > 0)
@@ -84,7 +85,7 @@ function mark(action: ActionKind, style: Style): string {
   }
 }
 
-function doneLine(result: RunResult, style: Style): string {
+function doneLines(result: RunResult, style: Style): readonly string[] {
   const parts: string[] = [];
   const say = (count: number, words: string) => {
     if (count > 0) parts.push(`${count} file(s) ${words}`);
@@ -94,10 +95,16 @@ function doneLine(result: RunResult, style: Style): string {
   say(result.deletedRemote.length, "deleted on remote");
   say(result.deletedLocal.length, "deleted here");
   say(result.adopted.length, "found equal on both sides");
-  if (parts.length > 0)
-    return style.green(`${parts.join(", ")}${result.bytes > 0 ? ` (${bytesText(result.bytes)})` : ""}.`);
+  if (parts.length > 0) {
+    const ends = parts.map((part, at) => `${part}${at < parts.length - 1 ? "," : doneEnd(result)}`);
+    return wrapParts(ends, { between: " ", width: style.width ?? Number.POSITIVE_INFINITY }).map(style.green);
+  }
   const troubled = result.conflicts.length + result.failed.length + result.held.length > 0 || result.interrupted;
-  return troubled ? "Nothing was transferred." : style.green(NOTHING[result.command]);
+  return [troubled ? "Nothing was transferred." : style.green(NOTHING[result.command])];
+}
+
+function doneEnd({ bytes }: RunResult): string {
+  return bytes > 0 ? ` (${bytesText(bytes)}).` : ".";
 }
 
 const NOTHING: Readonly<Record<RunResult["command"], string>> = {

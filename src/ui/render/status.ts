@@ -3,6 +3,7 @@ import type { Status } from "../../sync/model.ts";
 import { agoText, bytesText } from "../format.ts";
 import { tableLines } from "../table.ts";
 import { printable, type Style } from "../terminal.ts";
+import { wrapParts } from "../width.ts";
 import { heldLines } from "./held.ts";
 
 /** The words for a status (decision 1). */
@@ -36,7 +37,7 @@ export function statusLines(result: StatusResult, style: Style): readonly string
     );
   }
   lines.push(...heldLines(result.held, style));
-  lines.push(summaryLine(result.counts, style));
+  lines.push(...summaryLines(result.counts, style));
   const sizes = sizesLine(result);
   return sizes === undefined ? lines : [...lines, style.dim(sizes)];
 }
@@ -61,10 +62,16 @@ export function shortStatusLine({ counts }: StatusResult, style: Style): string 
 
 /** `  1 conflict  ·  2 local ahead  ·  5 in sync`, or `All 5 file(s) in sync.` */
 export function summaryLine(counts: Readonly<Record<Status, number>>, style: Style): string {
+  return summaryLines(counts, { ...style, width: undefined }).join("");
+}
+
+/** The same, on as many lines as the terminal is too narrow for. */
+function summaryLines(counts: Readonly<Record<Status, number>>, style: Style): readonly string[] {
   const shown = (Object.keys(STATUS_WORDS) as Status[]).filter((status) => counts[status] > 0);
-  if (shown.every((status) => status === "in_sync")) return style.green(`All ${counts.in_sync} file(s) in sync.`);
+  if (shown.every((status) => status === "in_sync")) return [style.green(`All ${counts.in_sync} file(s) in sync.`)];
   const parts = shown.map((status) => statusPaint(status, style)(`${counts[status]} ${STATUS_WORDS[status]}`));
-  return `  ${parts.join("  ·  ")}`;
+  const width = (style.width ?? Number.POSITIVE_INFINITY) - 2;
+  return wrapParts(parts, { between: "  ·  ", width }).map((line) => `  ${line}`);
 }
 
 const ACTIONS: Readonly<Record<Status, string>> = {

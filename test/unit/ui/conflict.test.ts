@@ -26,12 +26,16 @@ test("conflictLines: two texts are shown as what the local one changes, with thr
     " same 1",
     " same 2",
   ]);
-  expect(shown.at(-1)).toBe("[L] Keep local  [D] Keep remote  [B] Keep both  [E] Open in editor  [S] Skip");
+  expect(shown.at(-2)).toBe("[L] Keep local  [D] Keep remote  [B] Keep both  [E] Open in editor  [S] Skip");
 });
 
 test("conflictLines: a clean merge is offered first, another one is not", () => {
   const clean = { ...QUESTION, merge: { kind: "clean", text: "x\n" } } as const;
-  expect(conflictLines(clean, style, 80).at(-1)).toStartWith("[M] Take the merge  [L] Keep local");
+  expect(conflictLines(clean, style, 80).slice(-3)).toEqual([
+    "[M] Take the merge  [L] Keep local  [D] Keep remote  [B] Keep both",
+    "[E] Open in editor  [S] Skip",
+    "Type a letter and Enter:",
+  ]);
   expect(conflictKeys({ ...clean, merge: { kind: "conflict", text: "x\n" } })).not.toContain("m" as never);
 });
 
