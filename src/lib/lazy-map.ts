@@ -1,13 +1,25 @@
+/** Where the values of a map are: any map of numbers is one. */
+export interface Places<K> extends Iterable<readonly [K, number]> {
+  get(key: K): number | undefined;
+  values(): Iterable<number>;
+  forEach(visit: (place: number, key: K) => void): void;
+}
+
 export interface LazyMapOptions<V> {
   readonly valueAt: (place: number) => V;
   /** Whether the value of this place is in the map; all are when left out. */
   readonly isIn?: (place: number) => boolean;
+  /** How many there are; counted each time when left out. */
+  readonly count?: () => number;
 }
 
-/** The places that are in it, as a map that makes its values each time they are asked for. Follows what becomes of `places`. */
+/**
+ * The places that are in it, as a map that makes its values each time they are asked for. Follows what becomes of `places`.
+ * To go through many, `forEach` leaves least behind.
+ */
 export function lazyMap<K, V>(
-  places: ReadonlyMap<K, number>,
-  { valueAt, isIn = () => true }: LazyMapOptions<V>,
+  places: Places<K>,
+  { valueAt, isIn = () => true, count }: LazyMapOptions<V>,
 ): ReadonlyMap<K, V> {
   const has = (key: K): boolean => {
     const place = places.get(key);
@@ -24,6 +36,7 @@ export function lazyMap<K, V>(
   }
   const map: ReadonlyMap<K, V> = {
     get size() {
+      if (count !== undefined) return count();
       let size = 0;
       for (const place of places.values()) if (isIn(place)) size++;
       return size;
@@ -38,7 +51,9 @@ export function lazyMap<K, V>(
     entries,
     [Symbol.iterator]: entries,
     forEach(visit) {
-      for (const [key, value] of entries()) visit(value, key, map);
+      places.forEach((place, key) => {
+        if (isIn(place)) visit(valueAt(place), key, map);
+      });
     },
   };
   return map;

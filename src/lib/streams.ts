@@ -41,6 +41,21 @@ export function failing(error: unknown): ByteStream {
   return new ReadableStream({ pull: (controller) => controller.error(error) }, { highWaterMark: 0 });
 }
 
+/** A stream of these chunks, each handed out when it is asked for. */
+export function fromPieces(pieces: readonly Uint8Array[]): ByteStream {
+  let next = 0;
+  return new ReadableStream(
+    {
+      pull(controller) {
+        const piece = pieces[next++];
+        if (piece === undefined) controller.close();
+        else controller.enqueue(piece);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
 export interface CollectOptions {
   /** Bytes; a longer body is cancelled and TooLongError is thrown. */
   readonly limit: number;

@@ -3,7 +3,9 @@ import { forEachLimit } from "../lib/limits.ts";
 import { releaseMemory } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { SnapshotFacts } from "../snapshots/model.ts";
+import { agreedDigests } from "../sync/agreed-digests.ts";
 import type { AgreedContent } from "../sync/model.ts";
+import type { StateIndex } from "../sync/state-index.ts";
 import { withAgreedBody } from "./agreed-body.ts";
 import type { RunResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
@@ -32,10 +34,11 @@ export function lackNotice(path: string, reason: string): string {
 export async function makeBlobsSnapshot(parts: Parts, wanted: Wanted): Promise<Made> {
   const snapshots = await parts.snapshots();
   const { config, signal } = parts.deps;
-  const { files, gone } = await agreedDigests(parts);
-  releaseMemory(files.size);
-  const unstored = new Set(await snapshots.unstored(files.values(), { signal }));
-  const missing = [...files].filter(([, sha256]) => unstored.has(sha256));
+  const { index, learned, gone } = await knownContents(parts);
+  const all = agreedDigests(index, { learned });
+  const unstored = new Set(await snapshots.unstored(all.values(), { signal }));
+  const missing: (readonly [RelPath, string])[] = [];
+  if (unstored.size > 0) for (const entry of all) if (unstored.has(entry[1])) missing.push(entry);
   const stored = new Set<string>();
   await forEachLimit(
     missing,
@@ -45,13 +48,13 @@ export async function makeBlobsSnapshot(parts: Parts, wanted: Wanted): Promise<M
     },
     { signal },
   );
-  for (const [path, sha256] of missing) {
-    if (!stored.has(sha256) && files.delete(path)) gone.push(path);
-  }
+  const lost = missing.flatMap(([path, sha256]) => (stored.has(sha256) ? [] : path));
+  gone.push(...lost);
+  const files = lost.length === 0 ? all : agreedDigests(index, { learned, leftOut: new Set(lost) });
   releaseMemory(files.size);
   const facts = { ...wanted, files, user: config.user, machine: config.machineName };
   const storeAgain = async (sha256: string): Promise<void> => {
-    const path = [...files.keys()].find((one) => files.get(one) === sha256);
+    const path = pathOf(files, sha256);
     if (path !== undefined && !(await storeBlob(parts, { path, sha256 }))) gone.push(path);
   };
   const { timestamp } = await snapshots.create(facts, { signal, storeAgain });
@@ -62,21 +65,28 @@ export async function makeBlobsSnapshot(parts: Parts, wanted: Wanted): Promise<M
   };
 }
 
-interface AgreedDigests {
-  readonly files: Map<RelPath, string>;
+function pathOf(files: ReadonlyMap<RelPath, string>, sha256: string): RelPath | undefined {
+  for (const [path, other] of files) if (other === sha256) return path;
+  return undefined;
+}
+
+interface KnownContents {
+  readonly index: StateIndex;
+  /** The SHA-256 of agreed contents that the index knows by their MD5 alone. */
+  readonly learned: ReadonlyMap<RelPath, string>;
   /** Files whose agreed version is nowhere any more. */
   readonly gone: RelPath[];
 }
 
-/** Every agreed file with its SHA-256; those that only the Python tool has synced are read once and remembered. */
-async function agreedDigests(parts: Parts): Promise<AgreedDigests> {
-  const files = new Map<RelPath, string>();
+/** What is agreed; files that only the Python tool has synced are read once and remembered. */
+async function knownContents(parts: Parts): Promise<KnownContents> {
+  const index = await parts.sync.agreedIndex();
   const unknown: AgreedContent[] = [];
-  for (const entry of await parts.sync.agreedContents()) {
-    if (entry.sha256 === undefined) unknown.push(entry);
-    else files.set(entry.path, entry.sha256);
+  for (let row = 0; row < index.length; row++) {
+    if (!index.hasBase(row) || index.hasBaseSha256(row)) continue;
+    unknown.push({ path: index.pathAt(row), md5: index.baseHashAt(row).md5 });
   }
-  releaseMemory(files.size);
+  releaseMemory(index.length);
   const learned = new Map<RelPath, string>();
   const { config, signal } = parts.deps;
   await forEachLimit(
@@ -89,8 +99,7 @@ async function agreedDigests(parts: Parts): Promise<AgreedDigests> {
     { signal },
   );
   if (learned.size > 0) await parts.sync.learnDigests(learned);
-  for (const [path, sha256] of learned) files.set(path, sha256);
-  return { files, gone: unknown.flatMap(({ path }) => (learned.has(path) ? [] : path)) };
+  return { index, learned, gone: unknown.flatMap(({ path }) => (learned.has(path) ? [] : path)) };
 }
 
 /** From the local file when it still is what was agreed, else from the remote; undefined when neither has it. */

@@ -8,6 +8,7 @@ import { type Hasher, hasher } from "../lib/hash.ts";
 import type { RelPath } from "../lib/path.ts";
 import { type ByteStream, tapped } from "../lib/streams.ts";
 import { openHashLog } from "./hash-log.ts";
+import { hashSet } from "./hash-set.ts";
 import { isSha256 } from "./manifest-codec.ts";
 
 /** Bodies from this size on are looked for before they are sent. Bytes. */
@@ -93,9 +94,15 @@ export function openBlobStore(backend: Backend, folder: string, { clock }: { rea
   const present = openHashLog(join(folder, "blobs-present"));
   const referenced = openHashLog(join(folder, "blobs-referenced"));
   // Stored by this process and not yet named by a snapshot: too young for any collector.
-  const sentNow = new Set<string>();
+  let sentNow = hashSet();
   const running = new Map<string, Promise<StoredBlob>>();
   const isStored = (sha256: string): boolean => referenced.has(sha256) || sentNow.has(sha256);
+  function* noLongerSent(sha256s: Iterable<string>): Iterable<string> {
+    for (const sha256 of sha256s) {
+      sentNow.delete(sha256);
+      yield sha256;
+    }
+  }
   const forget = (sha256s: ReadonlySet<string>): void => {
     for (const sha256 of sha256s) sentNow.delete(sha256);
     present.retain((other) => !sha256s.has(other));
@@ -142,9 +149,7 @@ export function openBlobStore(backend: Backend, folder: string, { clock }: { rea
       if (found !== undefined && isWhole(found, { sha256, size })) present.add([sha256]);
     },
     reference(sha256s) {
-      const named = [...sha256s];
-      referenced.add(named);
-      for (const sha256 of named) sentNow.delete(sha256);
+      referenced.add(noLongerSent(sha256s));
     },
     forget,
     retain(remaining) {
@@ -152,7 +157,7 @@ export function openBlobStore(backend: Backend, folder: string, { clock }: { rea
       referenced.retain((sha256) => remaining.has(sha256));
     },
     distrust() {
-      sentNow.clear();
+      sentNow = hashSet();
       if (present.size() === 0 && referenced.size() === 0) return;
       present.retain(() => false);
       referenced.retain(() => false);

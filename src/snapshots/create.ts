@@ -3,13 +3,16 @@ import { callsAtOnce } from "../backends/in-flight.ts";
 import { capList } from "../lib/cap-list.ts";
 import { snapshotName } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
+import { hasher } from "../lib/hash.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import { releaseMemory } from "../lib/memory.ts";
-import { fromBytes, toBytes } from "../lib/streams.ts";
+import type { RelPath } from "../lib/path.ts";
+import { drain, fromPieces } from "../lib/streams.ts";
 import type { SnapshotOptions } from "./blob-store.ts";
 import { metaPath } from "./full-folder.ts";
+import { type HashSet, hashSet } from "./hash-set.ts";
 import { listNames, loadManifest, manifestPath, type SnapshotRoom } from "./list.ts";
-import { formatManifest } from "./manifest-codec.ts";
+import { formatManifest, type ManifestText, manifestText } from "./manifest-codec.ts";
 import type { BlobsManifest, NewSnapshot } from "./model.ts";
 
 /** How many changed paths a manifest names (reference 1.8). */
@@ -45,7 +48,7 @@ export async function createSnapshot(
   options: CreateOptions = {},
 ): Promise<CreatedSnapshot> {
   requireStored(room, snapshot);
-  const relied = new Set([...snapshot.files.values()].filter((sha256) => room.blobs.isReferenced(sha256)));
+  const relied = reliedOn(room, snapshot.files.values());
   const startMs = snapshot.atMs ?? room.clock.now();
   for (let second = 0; second < MAX_NAMES; second++) {
     const manifest = manifestOf(snapshot, snapshotName(startMs + second * 1000));
@@ -71,7 +74,7 @@ export async function copySnapshot(
   options: CreateOptions = {},
 ): Promise<void> {
   requireStored(room, manifest);
-  const relied = new Set([...manifest.files.values()].filter((sha256) => room.blobs.isReferenced(sha256)));
+  const relied = reliedOn(room, manifest.files.values());
   if (isKnownTaken(room, manifest) || !(await writeManifest(room, manifest, options))) {
     throw new BackendError(`cannot copy snapshot ${manifest.timestamp}: another one of that name is there`, {
       class: "FILE_REJECTED",
@@ -90,9 +93,9 @@ export async function unstoredBlobs(
   sha256s: Iterable<string>,
   options: SnapshotOptions = {},
 ): Promise<readonly string[]> {
-  const asked = [...new Set(sha256s)];
-  const unknown = (): string[] => asked.filter((sha256) => !room.blobs.isStored(sha256));
-  if (asked.length > 0) await lookAgain(room, options);
+  const asked = setOf(sha256s);
+  const unknown = (): string[] => without(asked, (sha256) => room.blobs.isStored(sha256));
+  if (asked.size > 0) await lookAgain(room, options);
   const before = unknown();
   if (before.length < MANY) return before;
   await learnFromNewest(room, options);
@@ -159,12 +162,12 @@ async function learnFromNewest(room: SnapshotRoom, options: SnapshotOptions): Pr
 export async function secureBodies(
   room: SnapshotRoom,
   own: string,
-  relied: ReadonlySet<string>,
+  relied: HashSet,
   { storeAgain, ...options }: CreateOptions,
 ): Promise<void> {
   if (relied.size === 0 || (await hasWitness(room, own, relied, options))) return;
   await listNames(room, { ...options, except: own });
-  const shaken = [...relied].filter((sha256) => !room.blobs.isStored(sha256));
+  const shaken = without(relied, (sha256) => room.blobs.isStored(sha256));
   if (shaken.length === 0) return;
   if (storeAgain === undefined) {
     throw new BackendError(
@@ -181,14 +184,14 @@ export async function surelyHolds(
   sha256s: Iterable<string>,
   options: SnapshotOptions = {},
 ): Promise<boolean> {
-  const all = new Set(sha256s);
+  const all = setOf(sha256s);
   const full = room.full.newest();
-  if (full !== undefined && [...all].some((sha256) => room.full.holds(sha256))) {
+  if (full !== undefined && without(all, (sha256) => !room.full.holds(sha256)).length > 0) {
     const marker = await room.backend.stat(metaPath(full), options);
     if (marker === undefined) room.full.retain(new Set());
   }
-  const asked = new Set([...all].filter((sha256) => !room.full.holds(sha256)));
-  const areHeld = (): boolean => [...asked].every((sha256) => room.blobs.holds(sha256));
+  const asked = setOf(without(all, (sha256) => room.full.holds(sha256)));
+  const areHeld = (): boolean => without(asked, (sha256) => room.blobs.holds(sha256)).length === 0;
   if (!areHeld()) return false;
   if (asked.size === 0 || (await hasWitness(room, undefined, asked, options))) return true;
   await listNames(room, options);
@@ -199,23 +202,44 @@ export async function surelyHolds(
 async function hasWitness(
   room: SnapshotRoom,
   own: string | undefined,
-  relied: ReadonlySet<string>,
+  relied: HashSet,
   options: SnapshotOptions,
 ): Promise<boolean> {
   const name = room.cache.names("blobs").findLast((other) => other !== own);
   if (name === undefined) return false;
-  const named = room.cache.digestsOf([name]);
-  for (const sha256 of relied) if (!named.has(sha256)) return false;
+  if (!room.cache.namesAll(name, relied)) return false;
   const file = await room.backend.stat(manifestPath(name), options);
   return file !== undefined && room.cache.isCurrent(name, file);
 }
 
+/** What is only stored because snapshots that we have seen name it. */
+export function reliedOn({ blobs }: SnapshotRoom, sha256s: Iterable<string>): HashSet {
+  const relied = hashSet();
+  for (const sha256 of sha256s) if (blobs.isReferenced(sha256)) relied.add(sha256);
+  return relied;
+}
+
+function setOf(sha256s: Iterable<string>): HashSet {
+  const all = hashSet();
+  for (const sha256 of sha256s) all.add(sha256);
+  return all;
+}
+
+function without(all: HashSet, isOut: (sha256: string) => boolean): string[] {
+  const left: string[] = [];
+  for (const sha256 of all.values()) if (!isOut(sha256)) left.push(sha256);
+  return left;
+}
+
 function requireStored(room: SnapshotRoom, snapshot: Pick<NewSnapshot, "files">): void {
-  const missing = [...snapshot.files].filter(([, sha256]) => !room.blobs.isStored(sha256));
-  const first = missing[0];
+  const missing: RelPath[] = [];
+  snapshot.files.forEach((sha256, path) => {
+    if (!room.blobs.isStored(sha256)) missing.push(path);
+  });
+  const [first] = missing;
   if (first === undefined) return;
   throw new Error(
-    `cannot make a snapshot: the content of ${missing.length} files is not stored on the remote, the first is "${first[0]}"`,
+    `cannot make a snapshot: the content of ${missing.length} files is not stored on the remote, the first is "${first}"`,
   );
 }
 
@@ -246,23 +270,22 @@ export async function writeManifest(
   options: SnapshotOptions,
 ): Promise<boolean> {
   const path = manifestPath(manifest.timestamp);
-  const text = formatManifest(manifest);
+  const text = manifestText(manifest);
+  const { size } = text;
   releaseMemory(manifest.files.size);
-  // The text is ASCII only. Its bytes are made when they are asked for: next to it they would double what a large one takes.
-  const size = text.length;
-  const source = { size, open: () => fromBytes(Buffer.from(text, "latin1")) };
   faultPoint("manifest-write");
   try {
+    const source = { size, open: () => fromPieces(text.pieces) };
     const { file } = await room.backend.write(path, source, { expect: "absent", ...options });
     releaseMemory(manifest.files.size);
-    room.cache.put(manifest, { rev: file && !file.racy ? file.rev : null, size }, text);
+    room.cache.put(manifest, { rev: file && !file.racy ? file.rev : null, size }, text.sha256);
     releaseMemory(manifest.files.size);
     return true;
   } catch (error) {
     if (!(error instanceof StaleError)) throw error;
   }
   if (!(await hasText(room, manifest, text, options))) return false;
-  room.cache.put(manifest, { rev: null, size }, text);
+  room.cache.put(manifest, { rev: null, size }, text.sha256);
   return true;
 }
 
@@ -270,17 +293,18 @@ export async function writeManifest(
 async function hasText(
   room: SnapshotRoom,
   manifest: BlobsManifest,
-  text: string,
+  { size, sha256 }: ManifestText,
   options: SnapshotOptions,
 ): Promise<boolean> {
   try {
     const opened = await room.backend.read(manifestPath(manifest.timestamp), options);
-    if (opened.file.size !== text.length) {
+    if (opened.file.size !== size) {
       await opened.body.cancel();
       return false;
     }
-    const found = await toBytes(opened.body, { limit: text.length, ...options });
-    return Buffer.compare(found, Buffer.from(text, "latin1")) === 0;
+    const digest = hasher("sha256");
+    await drain(opened.body, (chunk) => digest.update(chunk), options);
+    return digest.hex() === sha256;
   } catch (error) {
     if (error instanceof NotFoundError) return false;
     throw error;

@@ -47,6 +47,12 @@ export interface DeltaLog {
 /** Quoted path to SHA-256. */
 export type Entries = Map<string, string>;
 
+/** The same in no map, or in one. */
+export interface EntryList {
+  readonly size: number;
+  forEach(visit: (sha256: string, path: string) => void): void;
+}
+
 const FIRST_DIGEST = "claude-mirror snapshots, version 1";
 const DIGEST_CHARS = 64;
 const NEWLINE = 0x0a;
@@ -107,26 +113,46 @@ export function isState({ head: { op } }: LogRecord): boolean {
 }
 
 /** The body of a `whole` record, made in its own memory and no other: of many files it is large. */
-export function wholeBody(entries: Entries): Buffer {
+export function wholeBody(entries: EntryList): Buffer {
   let size = 0;
-  for (const [path, sha256] of entries) size += sha256.length + path.length + 2;
+  entries.forEach((sha256, path) => {
+    size += sha256.length + path.length + 2;
+  });
   const body = Buffer.allocUnsafeSlow(size);
   let at = 0;
-  for (const [path, sha256] of entries) {
+  entries.forEach((sha256, path) => {
     at += body.write(sha256, at, "latin1");
     body[at++] = SPACE;
     at += body.write(path, at, "latin1");
     body[at++] = NEWLINE;
-  }
+  });
   return body;
 }
 
-/** The body of a `delta` record, and how many lines it has. */
-export function deltaBody(before: Entries, after: Entries): { readonly body: string; readonly changes: number } {
+/** The body of a `delta` record, and how many lines it has; `state` is what was before and becomes what is after. */
+export function deltaBody(state: Entries, after: EntryList): { readonly body: string; readonly changes: number } {
   const lines: string[] = [];
-  for (const [path, sha256] of after) if (before.get(path) !== sha256) lines.push(`${sha256} ${path}\n`);
-  for (const path of before.keys()) if (!after.has(path)) lines.push(`- ${path}\n`);
+  const stood = state.size;
+  let stay = 0;
+  after.forEach((sha256, path) => {
+    const before = state.get(path);
+    if (before !== undefined) stay++;
+    if (before === sha256) return;
+    state.set(path, sha256);
+    lines.push(`${sha256} ${path}\n`);
+  });
+  if (stay < stood) for (const path of goneFrom(state, after)) lines.push(`- ${path}\n`);
   return { body: lines.join(""), changes: lines.length };
+}
+
+/** Takes out what is not in `after`. */
+function goneFrom(state: Entries, after: EntryList): Iterable<string> {
+  const gone = new Set(state.keys());
+  after.forEach((_sha256, path) => {
+    gone.delete(path);
+  });
+  for (const path of gone) state.delete(path);
+  return gone;
 }
 
 /** Calls `change` for each line of a record's body; a removed path comes without a digest. */
@@ -135,13 +161,40 @@ export function eachChange(
   { head, start }: LogRecord,
   change: (path: string, sha256: string | undefined) => void,
 ): void {
-  const text = bytes.toString("latin1", start, start + head.length);
+  const end = start + head.length;
+  for (let from = start; from < end; ) {
+    const to = from + PIECE_BYTES < end ? bytes.indexOf(NEWLINE, from + PIECE_BYTES) + 1 : end;
+    eachLine(bytes.toString("latin1", from, to), change);
+    from = to;
+  }
+}
+
+const PIECE_BYTES = 1 << 20;
+
+function eachLine(text: string, change: (path: string, sha256: string | undefined) => void): void {
   for (let at = 0; at < text.length; ) {
     const end = text.indexOf("\n", at);
     const isGone = text.charCodeAt(at) === MINUS;
     const path = text.slice(at + (isGone ? 2 : DIGEST_CHARS + 1), end);
     change(path, isGone ? undefined : text.slice(at, at + DIGEST_CHARS));
     at = end + 1;
+  }
+}
+
+/** Every digest that the snapshot of record `at` names, some more than once. */
+export function eachDigestAt(log: DeltaLog, at: number, visit: (sha256: string) => void): void {
+  /** What later records say: the first to be read is the last that was written. */
+  const settled = new Set<string>();
+  for (let i = at; i >= 0; i--) {
+    const record = log.records[i] as LogRecord;
+    if (!isState(record)) continue;
+    const isWhole = record.head.op === "whole";
+    eachChange(log, record, (path, sha256) => {
+      if (settled.has(path)) return;
+      if (!isWhole) settled.add(path);
+      if (sha256 !== undefined) visit(sha256);
+    });
+    if (isWhole) return;
   }
 }
 

@@ -45,19 +45,17 @@ export function openHashLog(file: string): HashLog {
     size: () => hashes().size,
     add(sha256s) {
       const known = hashes();
-      const added: string[] = [];
-      for (const sha256 of sha256s) {
-        if (known.add(sha256)) added.push(sha256);
-      }
-      if (added.length > 0) attempt(() => append(file, added));
+      const before = known.size;
+      for (const sha256 of sha256s) known.add(sha256);
+      if (known.size > before) attempt(() => append(file, known.packed(before)));
     },
     retain(keep) {
       const before = hashes();
-      const kept = [...before.values()].filter(keep);
-      if (kept.length === before.size) return;
-      loaded = hashSet();
-      loaded.addPacked(packed(kept));
-      attempt(() => writeAtomic(file, Buffer.concat([HEADER, packed(kept)]), { mode: 0o600, durable: false }));
+      const kept = hashSet();
+      for (const sha256 of before.values()) if (keep(sha256)) kept.add(sha256);
+      if (kept.size === before.size) return;
+      loaded = kept;
+      attempt(() => writeAtomic(file, Buffer.concat([HEADER, kept.packed(0)]), { mode: 0o600, durable: false }));
     },
   };
 }
@@ -80,24 +78,16 @@ function load(file: string): HashSet {
   return hashes;
 }
 
-function append(file: string, added: readonly string[]): void {
+function append(file: string, added: Buffer): void {
   faultPoint("hash-log-append");
   fs.mkdirSync(dirname(file), { recursive: true });
   const fd = fs.openSync(file, "a", 0o600);
   try {
     const isNew = fs.fstatSync(fd).size === 0;
-    writeAll(fd, isNew ? Buffer.concat([HEADER, packed(added)]) : packed(added));
+    writeAll(fd, isNew ? Buffer.concat([HEADER, added]) : added);
   } finally {
     fs.closeSync(fd);
   }
-}
-
-function packed(hashes: readonly string[]): Buffer {
-  const bytes = Buffer.alloc(hashes.length * RECORD);
-  hashes.forEach((hash, i) => {
-    bytes.write(hash, i * RECORD, "hex");
-  });
-  return bytes;
 }
 
 /** When the tail cannot be cut the whole log goes, so that no record is ever appended off the grid. */

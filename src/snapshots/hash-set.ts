@@ -7,9 +7,13 @@ export interface HashSet {
   has(sha256: string): boolean;
   /** False when it was there. */
   add(sha256: string): boolean;
+  /** False when it was not there. The last of `values` takes its place. */
+  delete(sha256: string): boolean;
   /** Adds digests packed as 32 bytes each; fewer bytes at the end are ignored. */
   addPacked(bytes: Uint8Array): void;
   values(): IterableIterator<string>;
+  /** Those from number `from` of `values` on, 32 bytes each, until the set changes. */
+  packed(from: number): Buffer;
 }
 
 /** An empty set: open addressing by the digest's first four bytes, which are as good as random. */
@@ -51,6 +55,21 @@ export function hashSet(): HashSet {
     return true;
   }
 
+  /** Leaves no gap before what collided with it. */
+  function free(slot: number): void {
+    const mask = slots.length - 1;
+    slots[slot] = 0;
+    for (let next = (slot + 1) & mask; slots[next] !== 0; next = (next + 1) & mask) {
+      const held = slots[next] as number;
+      slots[next] = 0;
+      slots[slotOf(recordAt(held))] = held;
+    }
+  }
+
+  function recordAt(held: number): Buffer {
+    return records.subarray((held - 1) * RECORD, held * RECORD);
+  }
+
   function isRead(sha256: string): boolean {
     return sha256.length === RECORD * 2 && probe.write(sha256, "hex") === RECORD;
   }
@@ -64,6 +83,19 @@ export function hashSet(): HashSet {
       if (!isRead(sha256)) throw new RangeError(`cannot add "${sha256}": not a SHA-256 in hex`);
       return insert(probe);
     },
+    delete(sha256) {
+      const slot = isRead(sha256) ? slotOf(probe) : -1;
+      const held = slots[slot] ?? 0;
+      if (held === 0) return false;
+      free(slot);
+      if (held !== count) {
+        slots[slotOf(recordAt(count))] = held;
+        recordAt(count).copy(recordAt(held));
+      }
+      count--;
+      return true;
+    },
+    packed: (from) => records.subarray(from * RECORD, count * RECORD),
     addPacked(bytes) {
       const packed = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       const added = Math.floor(packed.length / RECORD);

@@ -5,11 +5,11 @@ import { faultPoint } from "../lib/fault.ts";
 import { writeAtomic } from "../lib/fs.ts";
 import { hashBytes } from "../lib/hash.ts";
 import { quoteAscii } from "../lib/json.ts";
-import { releaseMemory } from "../lib/memory.ts";
 import { type RelPath, relPath } from "../lib/path.ts";
 import { type ContentTally, tallyContents } from "./content-tally.ts";
-import { digestsOfPath, type Entries } from "./delta-log.ts";
-import { formatManifest } from "./manifest-codec.ts";
+import { digestsOfPath, type Entries, type EntryList, eachDigestAt } from "./delta-log.ts";
+import { type HashSet, hashSet } from "./hash-set.ts";
+import { manifestText } from "./manifest-codec.ts";
 import type { BlobsManifest, SnapshotFormat, SnapshotInfo } from "./model.ts";
 import { openSnapshotIndex } from "./snapshot-index.ts";
 
@@ -37,12 +37,14 @@ export interface ManifestCache {
   digestsIfSame(name: string, text: string): Iterable<string> | undefined;
   /** Every digest that any of these cached snapshots names. */
   digestsOf(names: Iterable<string>): Set<string>;
+  /** Whether this cached snapshot names all of these digests. */
+  namesAll(name: string, sha256s: HashSet): boolean;
   /** The digest of one path in every cached snapshot; undefined where that lacks it. */
   versionsOf(path: RelPath): ReadonlyMap<string, string | undefined>;
   /** What the cached blobs snapshots hold together; sizes are asked for by digest. */
   tally(sizeOf: (sha256: string) => number | undefined): ContentTally;
-  /** `text` is the manifest as `formatManifest` spells it, where the caller has it at hand. */
-  put(manifest: BlobsManifest, remote: { readonly rev: string | null; readonly size: number }, text?: string): void;
+  /** `content` is the SHA-256 of the manifest as `formatManifest` spells it, where the caller has it at hand. */
+  put(manifest: BlobsManifest, remote: { readonly rev: string | null; readonly size: number }, content?: string): void;
   putFull(info: SnapshotInfo): void;
   drop(names: Iterable<string>, format: SnapshotFormat): void;
   /** When the names on the remote were last listed, milliseconds since 1970. */
@@ -99,19 +101,22 @@ export function openManifestCache(folder: string): ManifestCache {
       return isSame ? digestsIn(text) : undefined;
     },
     digestsOf: (names) => index.digestsOf(names),
+    namesAll(name, sha256s) {
+      const left = hashSet();
+      left.addPacked(sha256s.packed(0));
+      const at = index.heads("blobs").get(name)?.at;
+      if (at !== undefined) eachDigestAt(index.log(), at, (sha256) => void left.delete(sha256));
+      return left.size === 0;
+    },
     versionsOf(path) {
       const log = index.log();
       const found = digestsOfPath(log, path);
       return new Map([...index.heads("blobs")].map(([name, { at }]) => [name, found[at]]));
     },
     tally: (sizeOf) => tallyContents(index.log(), index.heads("blobs"), sizeOf),
-    put(manifest, { rev, size }, text) {
+    put(manifest, { rev, size }, content = manifestText(manifest).sha256) {
       const { files, ...info } = manifest;
-      const content = hashBytes("sha256", text ?? formatManifest(manifest));
-      const entries: Entries = new Map();
-      for (const [path, sha256] of files) entries.set(quoteAscii(path), sha256);
-      releaseMemory(entries.size);
-      index.putState({ name: manifest.timestamp, rev, size, info, content }, entries);
+      index.putState({ name: manifest.timestamp, rev, size, info, content }, quotedFiles(files));
     },
     putFull: (info) => index.putFull(info),
     drop: (names, format) => index.drop(names, format),
@@ -123,6 +128,18 @@ export function openManifestCache(folder: string): ManifestCache {
       else fs.rmSync(forgettingFile, { force: true });
     },
     setLastLook: (ms) => writeQuietly(lookFile, String(ms)),
+  };
+}
+
+/** The entries of these files, made each time they are asked for. */
+function quotedFiles(files: ReadonlyMap<RelPath, string>): EntryList {
+  return {
+    size: files.size,
+    forEach(visit) {
+      files.forEach((sha256, path) => {
+        visit(sha256, quoteAscii(path));
+      });
+    },
   };
 }
 

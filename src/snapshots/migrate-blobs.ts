@@ -3,7 +3,7 @@ import { blobPath } from "../backends/layout.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import type { RelPath } from "../lib/path.ts";
-import { secureBodies, writeManifest } from "./create.ts";
+import { reliedOn, secureBodies, writeManifest } from "./create.ts";
 import { removeVersion } from "./forget.ts";
 import { fullFolder } from "./full-folder.ts";
 import { fetchManifest, readText } from "./list.ts";
@@ -68,7 +68,7 @@ async function convert(run: MigrateRun, timestamp: string, { marker, files }: Re
   }
   const bySha256 = new Map(files.map((one) => [one.sha256, one]));
   await forEachLimit(bySha256.values(), room.workers, (one) => storeVerified(run, timestamp, one), call);
-  const relied = new Set([...bySha256.keys()].filter((sha256) => room.blobs.isReferenced(sha256)));
+  const relied = reliedOn(room, bySha256.keys());
   const manifest = manifestOf(parsed.info, files);
   if (!(await writeManifest(room, manifest, call))) {
     throw cannot(timestamp, "a manifest of that name has just appeared; run it again");

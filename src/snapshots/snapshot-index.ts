@@ -7,6 +7,7 @@ import {
   deltaBody,
   digestsOfRecords,
   type Entries,
+  type EntryList,
   entriesAt,
   formatRecord,
   isState,
@@ -21,6 +22,9 @@ import type { SnapshotFormat, SnapshotInfo } from "./model.ts";
 
 /** From so many records that nobody needs any more on the file is written anew, if they are the larger half. */
 const MANY_DEAD = 64;
+
+/** A state of more files is read again when the next difference is taken, which is seldom in the same run. */
+const MOST_KEPT = 25_000;
 
 /** A snapshot that is known, and the record that holds its entries. */
 export interface KnownSnapshot {
@@ -42,7 +46,7 @@ export interface SnapshotIndex {
   entries(at: number): Entries;
   log(): DeltaLog;
   digestsOf(names: Iterable<string>): Set<string>;
-  putState(state: PutState, entries: Entries): void;
+  putState(state: PutState, entries: EntryList): void;
   putFull(info: SnapshotInfo): void;
   drop(names: Iterable<string>, format: SnapshotFormat): void;
 }
@@ -113,7 +117,8 @@ export function openSnapshotIndex(file: string): SnapshotIndex {
       const { body, changes } = tip ? deltaBody(tip.entries, entries) : { body: "", changes: 0 };
       const asWhole = tip === undefined || wholeIsDue(tip.changes + changes, entries.size);
       append({ ...head, op: asWhole ? "whole" : "delta" }, asWhole ? wholeBody(entries) : body);
-      load().tip = { entries, changes: asWhole ? 0 : tip.changes + changes };
+      const kept = tip?.entries ?? (entries.size < MOST_KEPT ? mapOf(entries) : undefined);
+      load().tip = kept && { entries: kept, changes: asWhole ? 0 : tip.changes + changes };
     },
     putFull(info) {
       if (isStaleView(file, load())) loaded = undefined;
@@ -132,6 +137,14 @@ export function openSnapshotIndex(file: string): SnapshotIndex {
       loaded = undefined;
     },
   };
+}
+
+function mapOf(list: EntryList): Entries {
+  const entries: Entries = new Map();
+  list.forEach((sha256, path) => {
+    entries.set(path, sha256);
+  });
+  return entries;
 }
 
 function read(file: string): Loaded {

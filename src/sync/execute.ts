@@ -22,7 +22,7 @@ import { damaged, type Sent, upload } from "./upload.ts";
 
 /** What the executor asks of the snapshots, and how it treats the plan. */
 export interface ExecuteHooks {
-  /** Takes the actions out of the plan and releases each once it is begun: a large plan need not stay in memory. */
+  /** Takes the actions and the statuses out of the plan and releases each action once it is begun: a large plan need not stay in memory. */
   readonly takesActions?: boolean;
   readonly beforeUpload?: BeforeUpload;
   /** Told each upload that the remote has acknowledged; its closing look may still find it damaged. */

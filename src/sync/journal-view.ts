@@ -33,7 +33,7 @@ export function viewJournal(file: string): Confirmed {
     throw asLocalError(new Error("it has changed"), `could not read "${file}"`);
   };
   return {
-    base: lazyMap(places, { valueAt: (place) => baseOf(Math.floor(place / 2)) }),
+    base: lazyMap(places, { valueAt: (place) => baseOf(Math.floor(place / 2)), count: () => places.size }),
     local: lazyMap(places, { isIn: (place) => place % 2 === 1, valueAt: (place) => localOf(Math.floor(place / 2)) }),
   };
 }

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { faultPoint } from "../lib/fault.ts";
-import { writeAtomic } from "../lib/fs.ts";
+import { writeAll, writeAtomic } from "../lib/fs.ts";
 import { parseRelPath, type RelPath } from "../lib/path.ts";
 import type { ActionKind, Plan } from "./model.ts";
 
@@ -21,16 +21,18 @@ export interface Due {
   readonly deletedLocal: readonly RelPath[];
 }
 
+/** The first line of the file is what is planned, of those after it the first whole one says when it was being closed. */
 export function readMarker(file: string): Marker | undefined {
   try {
-    const raw = JSON.parse(fs.readFileSync(file, "utf8")) as RawMarker;
+    const [first = "", ...lines] = fs.readFileSync(file, "utf8").split("\n");
+    const raw = JSON.parse(first) as RawMarker;
     const planned = new Map<RelPath, ActionKind>();
     for (const [text, kind] of raw.planned) {
       const path = parseRelPath(text);
       if (path !== undefined) planned.set(path, kind);
     }
-    const closing = typeof raw.closingMs === "number" ? { closingMs: raw.closingMs } : {};
-    return { command: String(raw.command), planned, ...closing };
+    const closingMs = closingIn(lines);
+    return { command: String(raw.command), planned, ...(closingMs === undefined ? {} : { closingMs }) };
   } catch {
     return undefined;
   }
@@ -39,22 +41,39 @@ export function readMarker(file: string): Marker | undefined {
 interface RawMarker {
   readonly command: string;
   readonly planned: [string, ActionKind][];
-  readonly closingMs?: number;
 }
+
+/** A line that was torn is none. */
+function closingIn(lines: readonly string[]): number | undefined {
+  const found = lines
+    .map((line) => /^\{"closingMs":(\d+(?:\.\d+)?)\}$/.exec(line)?.[1])
+    .find((text) => text !== undefined);
+  return found === undefined ? undefined : Number(found);
+}
+
+/** More than a few of the lines after the first are never there. Bytes. */
+const TAIL_BYTES = 1024;
 
 /**
  * Notes durably that snapshot and log entry are about to be made, and answers the time that both carry: that of the first
- * attempt, so that a later one finds what the first has made.
+ * attempt, so that a later one finds what the first has made. What is planned stays unread: it can be long.
  */
 export function beginClosing(file: string, nowMs: number): number {
-  const marker = readMarker(file);
-  if (marker?.closingMs !== undefined) return marker.closingMs;
-  if (marker !== undefined) save(file, { ...marker, closingMs: nowMs });
+  if (!fs.existsSync(file)) return nowMs;
+  const fd = fs.openSync(file, "a+");
+  try {
+    const { size } = fs.fstatSync(fd);
+    const tail = Buffer.alloc(Math.min(TAIL_BYTES, size));
+    fs.readSync(fd, tail, 0, tail.length, size - tail.length);
+    const earlier = closingIn(tail.toString("utf8").split("\n").slice(1));
+    if (earlier !== undefined) return earlier;
+    faultPoint("marker-closing");
+    writeAll(fd, Buffer.from(`\n{"closingMs":${nowMs}}\n`));
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
   return nowMs;
-}
-
-function save(file: string, { planned, ...rest }: Marker): void {
-  writeAtomic(file, JSON.stringify({ ...rest, planned: [...planned] }), { mode: 0o600 });
 }
 
 /** Adds a run's plan to what an earlier run left unfinished. */
@@ -68,7 +87,7 @@ export function writeMarker(file: string, command: string, plan: Plan): void {
     planned.set(action.path, action.kind);
     if (action.kind === "keep-both") planned.set(action.copy, "upload");
   }
-  save(file, { command, planned });
+  writeAtomic(file, JSON.stringify({ command, planned: [...planned] }), { mode: 0o600 });
 }
 
 export function clearMarker(file: string): void {

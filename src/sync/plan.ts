@@ -19,8 +19,9 @@ export function plan(rows: Iterable<Row>, request: PlanRequest): Plan {
   return assemble(drafts, clashes, seen.inSync, request);
 }
 
-/** Takes the actions out of a plan: it is without them afterwards. */
-export function takeActions(plan: Pick<Plan, "actions">): Action[] {
+/** Takes the actions out of a plan: it is without them, and without the statuses that they come from, afterwards. */
+export function takeActions(plan: Pick<Plan, "actions"> & Partial<Pick<Plan, "statuses">>): Action[] {
+  (plan.statuses as PathStatus[] | undefined)?.splice(0);
   return (plan.actions as Action[]).splice(0);
 }
 

@@ -31,7 +31,7 @@ export function sentFiles(): SentFiles {
     };
   };
   return {
-    all: lazyMap(places, { valueAt: sentAt }),
+    all: lazyMap(places, { valueAt: sentAt, count: () => places.size }),
     add({ path, size, serverTimeMs = Number.NaN, tookMs = Number.NaN, local, md5, sha256 }) {
       places.set(path, paths.length);
       paths.push(path);

@@ -6,6 +6,7 @@ import { findSorted } from "../lib/find-sorted.ts";
 import type { RelPath } from "../lib/path.ts";
 import { isSystemError } from "../lib/system-error.ts";
 import {
+  DIGEST_BYTES,
   Flag,
   HEADER_BYTES,
   type IndexTrailer,
@@ -57,6 +58,9 @@ export interface StateIndex extends IndexHeader {
   baseAt(row: number): BaseEntry | undefined;
   /** The agreed digests of a row that has a base entry. */
   baseHashAt(row: number): LocalHash;
+  /** The SHA-256 of the same, where it is known. */
+  baseSha256At(row: number): string | undefined;
+  hasBaseSha256(row: number): boolean;
   hasBase(row: number): boolean;
   hasLocal(row: number): boolean;
   /** The recorded stat of a row that has a local part. */
@@ -177,6 +181,8 @@ function openIndex(layout: Layout, trailer: IndexTrailer): StateIndex {
     hasLocal,
     baseAt,
     baseHashAt: hashes.base,
+    baseSha256At: hashes.baseSha256,
+    hasBaseSha256: hashes.hasBaseSha256,
     rowAt: (row) => {
       const base = baseAt(row);
       const local = hasLocal(row) ? { stat: stats.statAt(row), hash: hashes.local(row) } : undefined;
@@ -343,6 +349,8 @@ function signedAt(halves: Uint32Array, row: number): number {
 }
 
 interface HashColumns {
+  baseSha256(row: number): string | undefined;
+  hasBaseSha256(row: number): boolean;
   local(row: number): LocalHash;
   base(row: number): LocalHash;
   same(row: number): boolean;
@@ -350,11 +358,14 @@ interface HashColumns {
 
 /** Each row owns up to two digests of 48 bytes; equal ones are stored once. */
 function hashColumns({ hashes, hashStart, flags }: Layout): HashColumns {
-  const read = (slot: number, sha: boolean, md5: boolean): LocalHash => {
-    // One string for both would stay in memory as long as either.
-    const bytes = Buffer.from(hashes.buffer, hashes.byteOffset + slot * 48, 48);
-    return { md5: md5 ? bytes.toString("hex", 0, 16) : "", ...(sha ? { sha256: bytes.toString("hex", 16) } : {}) };
-  };
+  const bytes = Buffer.from(hashes.buffer, hashes.byteOffset, hashes.byteLength);
+  const sha256In = (slot: number) => bytes.toString("hex", slot * DIGEST_BYTES + 16, (slot + 1) * DIGEST_BYTES);
+  // One string for both would stay in memory as long as either.
+  const read = (slot: number, sha: boolean, md5: boolean): LocalHash => ({
+    md5: md5 ? bytes.toString("hex", slot * DIGEST_BYTES, slot * DIGEST_BYTES + 16) : "",
+    ...(sha ? { sha256: sha256In(slot) } : {}),
+  });
+  const hasBaseSha256 = (row: number) => (at(flags, row) & (Flag.base | Flag.baseSha)) === (Flag.base | Flag.baseSha);
   const baseSlot = (row: number) => at(hashStart, row) + ((at(flags, row) & Flag.ownBaseHash) !== 0 ? 1 : 0);
   return {
     local: (row) => read(at(hashStart, row), (at(flags, row) & Flag.localSha) !== 0, true),
@@ -362,6 +373,8 @@ function hashColumns({ hashes, hashStart, flags }: Layout): HashColumns {
       const bits = at(flags, row);
       return read(baseSlot(row), (bits & Flag.baseSha) !== 0, (bits & Flag.baseNoMd5) === 0);
     },
+    baseSha256: (row) => (hasBaseSha256(row) ? sha256In(baseSlot(row)) : undefined),
+    hasBaseSha256,
     same: (row) => {
       const bits = at(flags, row);
       return (bits & (Flag.base | Flag.local | Flag.sameContent)) === (Flag.base | Flag.local | Flag.sameContent);

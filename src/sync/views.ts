@@ -192,6 +192,8 @@ function onlyRows(index: StateIndex, paths: readonly RelPath[]): StateIndex {
     rowAt: (at) => index.rowAt(real(at)),
     baseAt: (at) => index.baseAt(real(at)),
     baseHashAt: (at) => index.baseHashAt(real(at)),
+    baseSha256At: (at) => index.baseSha256At(real(at)),
+    hasBaseSha256: (at) => index.hasBaseSha256(real(at)),
     hasBase: (at) => index.hasBase(real(at)),
     hasLocal: (at) => index.hasLocal(real(at)),
     statAt: (at) => index.statAt(real(at)),

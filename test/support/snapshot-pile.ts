@@ -5,7 +5,7 @@ import { snapshotName } from "../../src/lib/clock.ts";
 import { hashBytes } from "../../src/lib/hash.ts";
 import { type RelPath, relPath } from "../../src/lib/path.ts";
 import { manifestCacheFolder, openManifestCache } from "../../src/snapshots/manifest-cache.ts";
-import { formatManifest } from "../../src/snapshots/manifest-codec.ts";
+import { formatManifest, manifestText } from "../../src/snapshots/manifest-codec.ts";
 import type { BlobsManifest } from "../../src/snapshots/model.ts";
 import { corpusPath } from "./corpus.ts";
 import type { MeasuredMachine } from "./measured-machine.ts";
@@ -56,10 +56,10 @@ export function knowPile(machine: MeasuredMachine, remote: string, options: Pile
   const cache = openManifestCache(manifestCacheFolder(join(states, name)));
   mkdirSync(join(remote, SNAPSHOTS_FOLDER), { recursive: true });
   for (const manifest of manifestPile(options)) {
-    const text = formatManifest(manifest);
+    const { size, sha256 } = manifestText(manifest);
     const file = join(remote, SNAPSHOTS_FOLDER, `${manifest.timestamp}.json`);
     writeFileSync(file, "");
-    truncateSync(file, Buffer.byteLength(text));
-    cache.put(manifest, { rev: null, size: Buffer.byteLength(text) }, text);
+    truncateSync(file, size);
+    cache.put(manifest, { rev: null, size }, sha256);
   }
 }

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import type { RemoteFile, Rev } from "../../../src/backends/types.ts";
 import { hashBytes } from "../../../src/lib/hash.ts";
 import { type RelPath, relPath } from "../../../src/lib/path.ts";
+import { hashSet } from "../../../src/snapshots/hash-set.ts";
 import { manifestPath } from "../../../src/snapshots/list.ts";
 import { openManifestCache } from "../../../src/snapshots/manifest-cache.ts";
 import { formatManifest } from "../../../src/snapshots/manifest-codec.ts";
@@ -49,4 +50,28 @@ test("ManifestCache: digests are those of the files alone, whatever else the man
     expect([...(cache.digestsIfSame(NAME, text) ?? ["none"])].sort()).toEqual(Object.values(files).sort());
     expect(cache.digestsIfSame(NAME, `${text} `)).toBeUndefined();
   }
+});
+
+test("namesAll: a snapshot names what its record says on top of those before it, and a body of many pieces is read whole", () => {
+  const cache = openManifestCache(tempFolder("cache"));
+  const digest = (i: number) => hashBytes("sha256", String(i));
+  const long = "x".repeat(1_200_000);
+  const many = Array.from({ length: 15_000 }, (_, i) => [`folder/${i}${i === 7 ? long : ""}`, digest(i)] as const);
+  const first = manifest(Object.fromEntries(many));
+  const changed = { ...Object.fromEntries(many.slice(1)), "folder/2": digest(77_777) };
+  const second = { ...manifest(changed), timestamp: "2026-11-20T17-40-27Z" };
+  for (const one of [first, second]) cache.put(one, { rev: "r", size: 1 });
+  const names = (name: string, ...wanted: number[]) => {
+    const set = hashSet();
+    for (const i of wanted) set.add(digest(i));
+    return cache.namesAll(name, set);
+  };
+  expect(names(first.timestamp, ...many.keys())).toBe(true);
+  expect(names(second.timestamp, ...[...many.keys()].filter((i) => i !== 0 && i !== 2), 77_777)).toBe(true);
+  expect([names(second.timestamp, 0), names(second.timestamp, 2), names(first.timestamp, 77_777)]).toEqual([
+    false,
+    false,
+    false,
+  ]);
+  expect(names("2026-11-20T17-40-28Z", 1)).toBe(false);
 });
