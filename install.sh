@@ -104,7 +104,7 @@ install() {
   download "$file"
   verify "$file"
   chmod 755 "$TEMP/$file"
-  "$TEMP/$file" --version >"$TEMP/version" 2>"$TEMP/said" || fail "the program does not run here: $(head -n 3 "$TEMP/said")"
+  "$TEMP/$file" --version >"$TEMP/version" 2>"$TEMP/said" || does_not_run
   ln -s claude-mirror "$TEMP/claude-mirror-install"
   mv -f "$TEMP/$file" "$DIR/claude-mirror"
   mv -f "$TEMP/claude-mirror-install" "$DIR/claude-mirror-install"
@@ -113,6 +113,13 @@ install() {
   # A version from before the manual page has none.
   PATH=$DIR:$PATH "$DIR/claude-mirror" install --only man --yes >/dev/null 2>&1 || :
   tell_next
+}
+
+does_not_run() {
+  if grep -q 'libstdc++\|libgcc' "$TEMP/said"; then
+    fail 'the program needs the C++ library: install it (on Alpine: apk add libstdc++), then run this again'
+  fi
+  fail "the program does not run here: $(head -n 3 "$TEMP/said")"
 }
 
 # Linux or macOS, the processor, and the C library: the names of the release files.

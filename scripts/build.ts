@@ -26,6 +26,8 @@ export interface BuildOptions {
   readonly faults?: boolean;
   /** Where `update` looks for newer ones; nowhere when left out. */
   readonly releases?: string;
+  /** What it says of itself; the version of package.json when left out. */
+  readonly version?: string;
 }
 
 /**
@@ -41,7 +43,7 @@ const WITHOUT_UNUSED_CODE: Bun.BunPlugin = {
 };
 
 /** Builds one executable at `outfile` and answers its size in bytes. Throws with the compiler's words when it cannot. */
-export async function buildBinary({ outfile, target, faults, releases }: BuildOptions): Promise<number> {
+export async function buildBinary({ outfile, target, ...options }: BuildOptions): Promise<number> {
   const result = await Bun.build({
     entrypoints: [ENTRY],
     target: "bun",
@@ -50,7 +52,7 @@ export async function buildBinary({ outfile, target, faults, releases }: BuildOp
     minify: true,
     bytecode: true,
     plugins: [WITHOUT_UNUSED_CODE],
-    define: definitions({ faults, target, releases }),
+    define: definitions({ target, ...options }),
     compile: {
       outfile,
       ...(target === undefined ? {} : { target }),
@@ -105,8 +107,8 @@ function definitions({
   faults,
   target,
   releases,
+  version = packageVersion(),
 }: { readonly [K in keyof BuildOptions]?: BuildOptions[K] | undefined }): Record<string, string> {
-  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { readonly version: string };
   return {
     VERSION: JSON.stringify(version),
     COMMIT: JSON.stringify(commit()),
@@ -114,6 +116,10 @@ function definitions({
     TARGET: JSON.stringify(targetName(target)),
     RELEASES: JSON.stringify(releases ?? ""),
   };
+}
+
+function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { readonly version: string }).version;
 }
 
 /** Our name of a target; of this machine when left out. */
@@ -151,8 +157,7 @@ async function buildAll(folder: string, releases: string): Promise<void> {
   copyFileSync(join(ROOT, "docs/claude-mirror.1"), join(folder, "claude-mirror.1"));
   sums.push(sumLine(join(folder, "claude-mirror.1")));
   writeFileSync(join(folder, "SHA256SUMS"), sums.join(""));
-  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { readonly version: string };
-  writeFileSync(join(folder, "VERSION"), `${version}\n`);
+  writeFileSync(join(folder, "VERSION"), `${packageVersion()}\n`);
   console.log(join(folder, "SHA256SUMS"));
   if (missing.length > 0) throw new Error(`cannot build ${missing.join(", ")}: see above`);
 }

@@ -10,7 +10,7 @@ import {
   symlinkSync,
 } from "node:fs";
 import { join } from "node:path";
-import { withReleases } from "../../scripts/build.ts";
+import { buildBinary, withReleases } from "../../scripts/build.ts";
 import { compiledBinary } from "../support/binary.ts";
 import { type CleanRoot, cleanRoot } from "../support/clean-root.ts";
 import { writeProgram } from "../support/install-home.ts";
@@ -31,8 +31,10 @@ let clean: CleanRoot;
 beforeAll(async () => {
   program = await compiledBinary();
   server = startReleases();
-  server.publish("0.9.0", oldProgram("0.9.0"));
+  const newer = join(tempFolder("newer"), "claude-mirror");
+  await buildBinary({ outfile: newer, version: "1.0.1" });
   server.publish("1.0.0", fileBytes(program));
+  server.publish("1.0.1", fileBytes(newer));
   small = startReleases();
   small.publish("0.9.0", oldProgram("0.9.0"));
   small.publish("0.9.1", oldProgram("0.9.1"));
@@ -46,6 +48,14 @@ afterAll(async () => {
 
 /** Everything below a folder, by name. */
 const below = (folder: string) => readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
+
+/** A collaborator's push waits in the inbox, and Claude Code runs the hook that the settings name. */
+function hookFires(file: string): string {
+  return `. ./.profile; cd p
+printf '%s\\n' '{"project":"p","user":"bob","machine":"m","action":"push","files":["${file}"],"timestamp":"2026-03-05T11:30:00+00:00"}' > .claude_mirror_inbox.jsonl
+hook=$(sed -n 's/.*"command": "\\(.*\\)".*/\\1/p' ../.claude/settings.json)
+printf '{"hook_event_name":"PreToolUse","cwd":"%s"}' "$PWD" | sh -c "$hook"`;
+}
 
 interface Ran {
   readonly code: number;
@@ -101,28 +111,48 @@ function pathOf(...names: string[]): string {
 }
 
 describe("install.sh", () => {
-  test("install.sh: on a machine with busybox alone: install, push, hook, upgrade, uninstall, nothing left behind", async () => {
+  test("install.sh: on a machine with busybox alone: install, wizard, first push, hook, upgrade, uninstall, nothing left behind", async () => {
     const piped = `cat /install.sh 2>/dev/null || cat '${SCRIPT}'`;
     const env = { CLAUDE_MIRROR_BASE_URL: server.url };
-    const first = await clean.sh(`(${piped}) | sh -s -- --version 0.9.0`, env);
-    expect(first).toEqual({ code: 0, said: expect.stringContaining("Installed claude-mirror 0.9.0 in") });
-    const upgrade = await clean.sh(`(${piped}) | sh`, env);
-    expect(upgrade.said).toContain("(it was claude-mirror 0.9.0)");
-    expect(upgrade.code).toBe(0);
+    const first = await clean.sh(`(${piped}) | sh -s -- --version 1.0.0`, env);
+    expect(first).toEqual({ code: 0, said: expect.stringContaining("Installed claude-mirror 1.0.0") });
     expect(readlinkSync(join(clean.home, ".local/bin/claude-mirror-install"))).toBe("claude-mirror");
     expect(readFileSync(join(clean.home, ".profile"), "utf8")).toContain("claude-mirror path");
+    const page = join(clean.home, ".local/share/man/man1/claude-mirror.1");
+    expect(readFileSync(page, "utf8")).toContain("claude\\-mirror 1.0.0");
 
-    const daily = await clean.sh(`. ./.profile
-claude-mirror-install --yes
-mkdir -p p/memory && echo one > p/CLAUDE.md && cd p
-claude-mirror init --local-folder ../mirror && claude-mirror push && ls ../mirror
-printf '%s\\n' '{"project":"p","user":"bob","machine":"m","action":"push","files":["a.md"],"timestamp":"2026-03-05T11:30:00+00:00"}' > .claude_mirror_inbox.jsonl
-printf '{"hook_event_name":"PreToolUse","cwd":"%s"}' "$PWD" | claude-mirror inbox --hook`);
-    expect(daily.code).toBe(0);
-    expect(daily.said).toContain("CLAUDE.md");
-    expect(daily.said).toContain("additionalContext");
+    const parts = await clean.sh(". ./.profile; claude-mirror-install --yes; mkdir -p p && echo one > p/CLAUDE.md");
+    expect([parts.code, parts.said]).toEqual([0, expect.stringContaining("Claude Code hook")]);
     expect(readFileSync(join(clean.home, ".claude/settings.json"), "utf8")).toContain("claude-mirror inbox --hook");
     expect(existsSync(join(clean.home, ".claude/skills/claude-mirror/SKILL.md"))).toBe(true);
+
+    const wizard = clean.terminal(". ./.profile; cd p && exec claude-mirror init");
+    await wizard.converse([
+      ["Storage backend", "\x1b[B".repeat(4)],
+      ["Project directory", ""],
+      ["Folder that plays the remote", "~/mirror"],
+      ["Config file", ""],
+      ["File patterns", ""],
+      ["Exclude", ""],
+      ["Snapshot format", ""],
+      ["Slack? [y/N]", ""],
+      ["Save this configuration? [Y/n]", ""],
+      ["Push this now? [Y/n]", ""],
+    ]);
+    expect([await wizard.exited, wizard.shown()]).toEqual([0, expect.stringContaining("1 file(s) pushed")]);
+    expect(readFileSync(join(clean.home, "mirror/CLAUDE.md"), "utf8")).toBe("one\n");
+
+    const fired = await clean.sh(hookFires("a.md"));
+    expect(fired).toEqual({ code: 0, said: expect.stringMatching(/additionalContext.*a\.md/) });
+
+    const upgrade = await clean.sh(`(${piped}) | sh`, env);
+    expect(upgrade).toEqual({
+      code: 0,
+      said: expect.stringMatching(/Installed claude-mirror 1\.0\.1.*it was claude-mirror 1\.0\.0/),
+    });
+    expect(readFileSync(page, "utf8")).toContain("claude\\-mirror 1.0.1");
+    const after = await clean.sh(`. ./.profile; cd p; claude-mirror status --short; cd ..\n${hookFires("b.md")}`);
+    expect([after.code, after.said]).toEqual([0, expect.stringMatching(/All 1 file\(s\) in sync[\s\S]*b\.md/)]);
 
     const gone = await clean.sh(`(${piped}) | sh -s -- --uninstall`);
     expect(gone).toEqual({ code: 0, said: expect.stringContaining("Removed claude-mirror") });
@@ -171,6 +201,18 @@ printf '{"hook_event_name":"PreToolUse","cwd":"%s"}' "$PWD" | claude-mirror inbo
     expect((await installer(home, ["--no-modify-path"])).code).toBe(1);
     small.damage = "none";
     expect(readFileSync(file).equals(before)).toBe(true);
+  });
+
+  test.each([
+    ["lacks the C++ library", "Error loading shared library libstdc++.so.6: No such file", "apk add libstdc++"],
+    ["cannot be run", "Exec format error", "the program does not run here: Exec format error"],
+  ])("install.sh: a program that %s is not put in place, and what helps is said", async (_what, said, help) => {
+    const home = tempFolder("installer");
+    small.publish("0.9.5", oldProgram("0.9.5", `echo '${said}' >&2; exit 127`));
+    const ran = await installer(home, ["--no-modify-path", "--version", "0.9.5"]);
+    small.publish("0.9.1", oldProgram("0.9.1"));
+    expect(ran).toEqual({ code: 1, said: expect.stringContaining(help) });
+    expect(below(home)).toEqual([".local", ".local/bin"]);
   });
 
   test("install.sh: a foreign claude-mirror is not overwritten unless told", async () => {

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { type Pty, startInPty } from "./pty.ts";
 import { tempFolder } from "./temp.ts";
 
 /** A machine with nothing on it but busybox (and the C library that the compiled program needs), and one empty home. */
@@ -17,6 +18,8 @@ export interface CleanRoot {
   readonly home: string;
   /** Runs a script with busybox sh there; standard input is empty. */
   sh(script: string, env?: Readonly<Record<string, string>>): Promise<{ readonly code: number; readonly said: string }>;
+  /** Runs a script there at a terminal of 80 columns. */
+  terminal(script: string, env?: Readonly<Record<string, string>>): Pty;
   /** Puts a file at an absolute path of that machine. */
   put(path: string, content: string, mode?: number): void;
   remove(): void;
@@ -42,18 +45,20 @@ export function cleanRoot(program: string): CleanRoot {
     ? [Bun.which("chroot", { PATH: "/usr/sbin:/sbin:/usr/bin:/bin" }) ?? "chroot", root, "/bin/sh"]
     : [join(root, "bin/busybox"), "sh"];
   const home = own ? "/home/ada" : join(root, "home/ada");
+  const base = { HOME: home, PATH: own ? "/bin" : join(root, "bin"), SHELL: "/bin/sh" };
   return {
     home: join(root, "home/ada"),
     async sh(script, env = {}) {
-      const all = { HOME: home, PATH: own ? "/bin" : join(root, "bin"), SHELL: "/bin/sh", ...env };
       const child = Bun.spawn([...enter, "-c", `cd "$HOME" && exec 2>&1\n${script}`], {
-        env: all,
+        env: { ...base, ...env },
         stdin: "ignore",
         stdout: "pipe",
       });
       const said = await new Response(child.stdout).text();
       return { code: await child.exited, said };
     },
+    terminal: (script, env = {}) =>
+      startInPty([...enter, "-c", `cd "$HOME"\n${script}`], { env: { ...base, TERM: "xterm", ...env }, cwd: "/" }),
     put(path, content, mode = 0o644) {
       const file = join(root, path);
       mkdirSync(dirname(file), { recursive: true });
