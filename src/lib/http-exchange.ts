@@ -78,13 +78,15 @@ export class Exchange {
     };
     this.#body = new IncomingBody(flow, { idleMs: asked.timeouts.idleMs });
     asked.signal?.addEventListener("abort", this.#onAbort, { once: true });
-    if (wire.isConnected) this.#due();
+    if (wire.isConnected) this.onConnect();
     else this.#arm(asked.timeouts.connectMs, "no connection came about");
-    this.#send().catch((error: unknown) => this.#fail(error));
   }
 
+  /** Nothing is given to the connection before: over https the server's certificate has been accepted by then. */
   onConnect(): void {
+    if (this.#isOver) return;
     this.#due();
+    this.#send().catch((error: unknown) => this.#fail(error));
   }
 
   onDrain(): void {

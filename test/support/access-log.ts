@@ -24,15 +24,21 @@ export async function requestsDuring<T>(
 const MARK = "/mark-";
 let marks = 0;
 
+/** Another worker of the server may write its line behind ours: the log counts once it has not grown for this long. */
+const QUIET_MS = 40;
+
 /** The whole log, once a request of our own has arrived in it: servers write a line after they have answered. */
 async function marked(server: TestServer): Promise<readonly LoggedRequest[]> {
   const path = `${MARK}${++marks}`;
   await (await fetch(`${server.origin}${path}`)).arrayBuffer();
+  let length = -1;
   for (;;) {
     const lines = readFileSync(join(server.root, "../../access.log"), "utf8").split("\n").slice(0, -1);
     const requests = lines.map(parseLine);
-    if (requests.some((one) => one.path === path)) return requests;
-    await Bun.sleep(5);
+    const isQuiet = lines.length === length;
+    length = lines.length;
+    if (isQuiet && requests.some((one) => one.path === path)) return requests;
+    await Bun.sleep(QUIET_MS);
   }
 }
 

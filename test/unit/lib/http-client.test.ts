@@ -1,4 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:tls";
 import { BodyLengthError } from "../../../src/lib/http-body.ts";
 import { createHttpClient, type HttpClient } from "../../../src/lib/http-client.ts";
 import { HttpError, httpErrorFrom } from "../../../src/lib/http-error.ts";
@@ -337,6 +340,25 @@ test("request: over https, the name in the certificate counts", async () => {
   const error = await failure(client().request({ method: "GET", url: `https://localhost:${server.port}/` }));
   expect(error).toMatchObject({ name: "HttpError", failure: "tls", reached: false });
   expect((error as Error).message).toMatch(/self.signed/i);
+});
+
+test("request: over https, a server whose certificate is not accepted is sent nothing", async () => {
+  const { certificate, key } = selfSigned();
+  let heard = 0;
+  const server = createServer({ cert: readFileSync(certificate), key: readFileSync(key) }, (socket) => {
+    socket.on("data", (bytes) => {
+      heard += bytes.length;
+    });
+    socket.on("error", () => undefined);
+  });
+  const gone = new Promise((resolve) => server.on("connection", (socket) => socket.on("close", resolve)));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  cleanups.push(() => void server.close());
+  const url = `https://localhost:${(server.address() as AddressInfo).port}/`;
+  const error = await failure(client().request({ method: "GET", url, headers: { Authorization: "Basic c2VjcmV0" } }));
+  expect(error).toMatchObject({ failure: "tls" });
+  await gone;
+  expect(heard).toBe(0);
 });
 
 test("httpErrorFrom: sorts by code, and by message where there is none", () => {
