@@ -13,6 +13,8 @@ export interface Heartbeat {
   readonly at: string;
   readonly state: Beat["state"];
   readonly error: string;
+  /** Whether changes were told of as they happen; missing in what older versions wrote. */
+  readonly told?: boolean;
 }
 
 /** Where the watcher of the project with this state folder leaves word of itself. */
@@ -34,16 +36,18 @@ export function heartbeatWriter(
   { clock, pid }: { readonly clock: Clock; readonly pid: number },
 ): (beat: Beat) => void {
   const since = pythonIso(clock.now());
-  let last: { readonly atMs: number; readonly state: Beat["state"] } | undefined;
+  let last: { readonly atMs: number; readonly state: Beat["state"]; readonly told: boolean } | undefined;
   let lastLook = "";
   return (beat) => {
     const atMs = clock.now();
     const at = pythonIso(atMs);
     if (beat.state === "ok") lastLook = at;
-    if (last?.state === beat.state && Math.abs(atMs - last.atMs) < HEARTBEAT_MS) return;
-    last = { atMs, state: beat.state };
+    const told = beat.state === "ok" && beat.told;
+    const isSame = last?.state === beat.state && last.told === told;
+    if (last !== undefined && isSame && Math.abs(atMs - last.atMs) < HEARTBEAT_MS) return;
+    last = { atMs, state: beat.state, told };
     const error = beat.state === "ok" ? "" : beat.error;
-    const heartbeat: Heartbeat = { pid, since, lastLook, at, state: beat.state, error };
+    const heartbeat: Heartbeat = { pid, since, lastLook, at, state: beat.state, error, told };
     try {
       writeAtomic(file, `${JSON.stringify(heartbeat)}\n`, { mode: 0o600, durable: false });
     } catch {

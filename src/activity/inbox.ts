@@ -38,7 +38,7 @@ export type NewNotice = Omit<Notice, "timestamp">;
 
 /**
  * Adds one line in one write, so that writers never mix theirs: the Python tool's form (reference 1.5), received at
- * `nowMs` (milliseconds since 1970). What a killed writer left unfinished is ended first and does not spoil the new line.
+ * `nowMs` (milliseconds since 1970), for good once it returns. What a killed writer left unfinished is ended first and does not spoil the new line.
  */
 export function appendNotice(folder: string, notice: NewNotice, nowMs: number): void {
   const { title, message, event } = notice;
@@ -48,6 +48,7 @@ export function appendNotice(folder: string, notice: NewNotice, nowMs: number): 
     const start = endsInLine(fd) ? "" : "\n";
     faultPoint("inbox-append");
     writeAll(fd, Buffer.from(`${start}${line}\n`));
+    fs.fsyncSync(fd);
   } finally {
     fs.closeSync(fd);
   }

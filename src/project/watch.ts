@@ -1,6 +1,7 @@
 import { basename, join } from "node:path";
 import { heartbeatFile, heartbeatWriter, watchLockFile } from "../activity/heartbeat.ts";
-import { appendNotice, type NewNotice } from "../activity/inbox.ts";
+import type { NewNotice } from "../activity/inbox.ts";
+import { keepNotices } from "../activity/keep-notices.ts";
 import type { StoredEvent } from "../activity/log.ts";
 import { changedByOthers, readMark, writeMark } from "../activity/log-mark.ts";
 import { readMessage } from "../activity/message.ts";
@@ -93,7 +94,12 @@ function watchDeps({
     writeMark: (mark) => writeMark(markFile, mark),
     wanted: () => changedByOthers(ownEvents(stateFolder)),
     deliver(news) {
-      for (const event of news) appendNotice(config.projectPath, noticeOf(noticed(event)), clock.now());
+      keepNotices(news, {
+        folder: config.projectPath,
+        intentFile: join(stateFolder, "watch-intent.json"),
+        nowMs: clock.now(),
+        noticeOf: (event) => noticeOf(noticed(event)),
+      });
     },
   };
 }

@@ -167,7 +167,8 @@ export function checkWatcher(report: Report, stateFolder: string, clock: Clock):
     return report.warn(name, detail, "End it and start it again.");
   }
   if (heard.state === "failing") return report.warn(name, `${who} is trying on: ${heard.error}`);
-  report.ok(name, `${who}, last look ${secondsText(heard.lastLook)}`);
+  const told = heard.told === true ? ", told of changes as they happen" : "";
+  report.ok(name, `${who}, last look ${secondsText(heard.lastLook)}${told}`);
 }
 
 function megabytes(bytes: number): string {

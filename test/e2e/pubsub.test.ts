@@ -120,12 +120,14 @@ function inbox({ project }: OwnMachine): string[] {
   });
 }
 
-function subscriptionOf(machine: OwnMachine, at = pubsub): Subscription {
+function stateFile(machine: OwnMachine, name: string): string {
   const states = join(machine.home, ".local/state/claude-mirror");
-  const [id] = readdirSync(states)
-    .map((name) => join(states, name, "machine-id"))
-    .filter((file) => existsSync(file));
-  const end = readFileSync(id ?? "", "utf8").slice(0, 8);
+  const found = readdirSync(states).map((folder) => join(states, folder, name));
+  return found.find((file) => existsSync(file)) ?? "";
+}
+
+function subscriptionOf(machine: OwnMachine, at = pubsub): Subscription {
+  const end = readFileSync(stateFile(machine, "machine-id"), "utf8").slice(0, 8);
   const found = [...at.store.subscriptions.values()].find(({ name }) => name.endsWith(end));
   if (found === undefined) throw new Error(`no subscription ends in ${end}`);
   return found;
@@ -163,6 +165,10 @@ test("watch: what another machine did comes over the stream, in order and once, 
   // Each was in the inbox before it was acknowledged.
   expect(kept.map((lines, at) => lines >= Math.min(at + 1, 4))).toEqual(kept.map(() => true));
   pubsub.store.acknowledge = acknowledge;
+  await until(() => readFileSync(stateFile(b, "watch.json"), "utf8").includes('"told":true'), watching.err);
+  const { stdout } = await b.run(["doctor"]);
+  expect(stdout).toContain(own.name.slice(own.name.lastIndexOf("/") + 1));
+  expect(stdout).toMatch(/last look .*, told of changes as they happen/);
   expect(await watching.kill("SIGINT")).toBe(0);
   await until(() => streams() === 0);
 });
