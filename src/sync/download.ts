@@ -32,8 +32,13 @@ export async function download(action: DownloadAction, run: RunContext, onProgre
   } catch (error) {
     throw asLocalError(error, `could not write "${path}"`);
   } finally {
-    fs.rmSync(fetched.temp, { force: true });
+    removeTemp(fetched.temp);
   }
+}
+
+/** Where it still is. */
+function removeTemp(temp: string): void {
+  if (fs.lstatSync(temp, { throwIfNoEntry: false }) !== undefined) fs.unlinkSync(temp);
 }
 
 /** An empty folder of that name, a leftover of moved files, is nothing that anybody could lose. */
@@ -99,7 +104,7 @@ async function settle(action: DownloadAction, fetched: Fetched, run: RunContext)
     const placed = statOf(fetched.temp);
     placeNew(fetched.temp, target, path);
     faultPoint("place-unlink-temp");
-    fs.rmSync(fetched.temp, { force: true });
+    removeTemp(fetched.temp);
     await run.syncFolder(dirname(target));
     return statPlaced(target, placed);
   }

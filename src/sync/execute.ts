@@ -1,6 +1,8 @@
 import { BackendError, LocalFileError } from "../backends/errors.ts";
+import { callsAtOnce } from "../backends/in-flight.ts";
 import type { Backend } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
+import { limiter } from "../lib/limits.ts";
 import { ITEMS_PER_COLLECTION, releaseDuring } from "../lib/memory.ts";
 import { parentOf, type RelPath } from "../lib/path.ts";
 import type { ResumedFiles } from "../lib/resumed-file.ts";
@@ -96,13 +98,15 @@ function beginRun(options: ExecuteOptions): Run {
   const local = new Map<RelPath, LocalFact>();
   const sent = sentFiles();
   const { heldBySnapshot, beforeUpload, onSent, resumed } = options;
-  return {
+  const slots = limiter(callsAtOnce(options.backend.can, "read", options.workers));
+  const run: Run = {
     options,
     ...callOptions(options),
     ...(beforeUpload === undefined ? {} : { beforeUpload }),
     ...(onSent === undefined ? {} : { onSent }),
     root: openRoot(options.root),
     backend: options.backend,
+    fetching: (task) => slots(() => unlessStopped(run, task)),
     trash: options.trash,
     ...(resumed === undefined ? {} : { resumed }),
     clock: options.clock,
@@ -123,6 +127,21 @@ function beginRun(options: ExecuteOptions): Run {
     stopped: undefined,
     interrupted: false,
   };
+  return run;
+}
+
+/** What ends the run for all items was found out before this one was begun. */
+class NotBegunError extends Error {}
+
+/** The next in line begins only after this one's end is known. */
+async function unlessStopped<T>(run: Run, task: () => Promise<T>): Promise<T> {
+  if (run.stopped !== undefined) throw new NotBegunError();
+  try {
+    return await task();
+  } catch (error) {
+    if (stopsAll(error) && !run.signal?.aborted) run.stopped ??= describeItemError(error);
+    throw error;
+  }
 }
 
 function openRoot(root: string): LocalRoot {
@@ -205,6 +224,10 @@ async function runItem(action: Action, place: number, run: Run): Promise<void> {
   } catch (error) {
     if (run.signal?.aborted && !(error instanceof BackendError) && !(error instanceof LocalFileError)) {
       run.interrupted = true;
+      return;
+    }
+    if (error instanceof NotBegunError && run.stopped !== undefined) {
+      fail(action, place, run.stopped, run);
       return;
     }
     const told = describeItemError(error);

@@ -73,24 +73,47 @@ interface Destination {
 class DamagedBodyError extends BackendError {}
 
 async function fetchOnce(remote: RemoteFile, target: string, run: RunContext, onProgress: Progress): Promise<Fetched> {
+  return (await run.fetching(() => fetchBody(remote, target, run, onProgress)))();
+}
+
+/** Answers what makes the body durable: others can be fetched meanwhile. */
+async function fetchBody(
+  remote: RemoteFile,
+  target: string,
+  run: RunContext,
+  onProgress: Progress,
+): Promise<() => Promise<Fetched>> {
+  run.signal?.throwIfAborted();
   const digests = digestsFor(remote);
   const to = openDestination(remote, target, run, digests);
-  try {
-    const from = to.from > 0 ? { from: to.from } : {};
-    const { body } = await run.backend.read(remote.path, { expect: remote.rev, ...from, ...callOptions(run) });
-    faultPoint("fetch");
-    const size = await receive(remote, to, body, { digests, run, onProgress });
-    const hash = digests.end();
-    const verdict = compareRemote(remote, { ...hash, size });
-    if (verdict === "different") throw damaged(remote.path, "the bytes that came do not match the server's checksum");
-    if (verdict === "unknown" && (remote.racy || !run.backend.can.atomicWrite)) await requireSameRev(remote, run);
-    faultPoint("fetch-sync");
-    await to.finish();
-    return { temp: to.file, hash: { md5: hash.md5, sha256: hash.sha256 } };
-  } catch (error) {
-    to.giveUp(error);
-    throw error;
-  }
+  const orGiveUp = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      to.giveUp(error);
+      throw error;
+    }
+  };
+  const hash = await orGiveUp(() => receiveWhole(remote, to, { digests, run, onProgress }));
+  return () =>
+    orGiveUp(async () => {
+      faultPoint("fetch-sync");
+      await to.finish();
+      return { temp: to.file, hash };
+    });
+}
+
+async function receiveWhole(remote: RemoteFile, to: Destination, sink: Sink): Promise<ContentHash> {
+  const { run } = sink;
+  const from = to.from > 0 ? { from: to.from } : {};
+  const { body } = await run.backend.read(remote.path, { expect: remote.rev, ...from, ...callOptions(run) });
+  faultPoint("fetch");
+  const size = await receive(remote, to, body, sink);
+  const hash = sink.digests.end();
+  const verdict = compareRemote(remote, { ...hash, size });
+  if (verdict === "different") throw damaged(remote.path, "the bytes that came do not match the server's checksum");
+  if (verdict === "unknown" && (remote.racy || !run.backend.can.atomicWrite)) await requireSameRev(remote, run);
+  return { md5: hash.md5, sha256: hash.sha256 };
 }
 
 /** A version whose content could still change under the same rev cannot be gone on with. */

@@ -16,14 +16,18 @@ export class StalePlanError extends Error {
   }
 }
 
+/** An error for each file that is not there would cost more than the look. */
+const EXACT = { bigint: true, throwIfNoEntry: false } as const;
+
 /** What stands at an absolute path now, links followed: a regular file, nothing at all, a folder, or something else. */
 export function lookAt(absolute: string): FileStat | "absent" | "folder" | "other" {
-  let stat: fs.BigIntStats;
+  let stat: fs.BigIntStats | undefined;
   try {
-    stat = fs.lstatSync(absolute, { bigint: true });
-    if (stat.isSymbolicLink()) stat = fs.statSync(absolute, { bigint: true });
+    stat = fs.lstatSync(absolute, EXACT);
+    if (stat === undefined) return "absent";
+    if (stat.isSymbolicLink()) stat = fs.statSync(absolute, EXACT);
+    if (stat === undefined) return "other";
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return isThere(absolute) ? "other" : "absent";
     if (errorCode(error) === "ENOTDIR") return "absent";
     throw error;
   }
@@ -87,9 +91,8 @@ export function openLocalRoot(root: string): LocalRoot {
     path: root,
     file,
     fileToCreate(path) {
-      requireInside(root, real, path);
-      createFolders(root, parentOf(path));
-      return file(path);
+      const absolute = file(path);
+      return createFolders(root, parentOf(path)) ? file(path) : absolute;
     },
     fileToReplace(path) {
       const absolute = file(path);
@@ -149,8 +152,9 @@ function isBelow(absolute: string, real: string): boolean {
   return absolute.startsWith(real.endsWith(sep) ? real : real + sep);
 }
 
-function createFolders(root: string, folder: RelPath | ""): void {
-  if (folder === "" || isFolder(joinUnder(root, folder))) return;
+/** Whether there were any to create. */
+function createFolders(root: string, folder: RelPath | ""): boolean {
+  if (folder === "" || isFolder(joinUnder(root, folder))) return false;
   const above = parentOf(folder);
   createFolders(root, above);
   try {
@@ -158,7 +162,7 @@ function createFolders(root: string, folder: RelPath | ""): void {
     fs.mkdirSync(joinUnder(root, folder));
   } catch (error) {
     if (errorCode(error) === "EEXIST") {
-      if (isFolder(joinUnder(root, folder))) return;
+      if (isFolder(joinUnder(root, folder))) return true;
       throw new LocalFileError(`could not create the folder "${folder}": a file of that name is in the way`, {
         code: "EEXIST",
         cause: error,
@@ -167,6 +171,7 @@ function createFolders(root: string, folder: RelPath | ""): void {
     throw asLocalError(error, `could not create the folder "${folder}"`);
   }
   fsyncFolder(join(root, above));
+  return true;
 }
 
 function pruneFolders(root: string, path: RelPath): void {

@@ -1,8 +1,8 @@
-import * as fs from "node:fs";
 import type { Backend, RemoteFile, Source } from "../backends/types.ts";
 import { type Clock, pythonIso } from "../lib/clock.ts";
-import { fsyncFile } from "../lib/fs.ts";
+import { fsyncFolderAsync } from "../lib/fs.ts";
 import type { HashKind } from "../lib/hash.ts";
+import type { Limiter } from "../lib/limits.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { ResumedFiles } from "../lib/resumed-file.ts";
 import type { JournalRecord, SentFile } from "./journal.ts";
@@ -23,6 +23,8 @@ export type BeforeUpload = (content: KnownSource, signal?: AbortSignal) => Promi
 export interface RunContext {
   readonly root: LocalRoot;
   readonly backend: Backend;
+  /** Bodies that are fetched at a time; a body that is being read is no call any more. */
+  readonly fetching: Limiter;
   readonly trash: Trash;
   /** Where large downloads go on that broke off before; they begin anew without it. */
   readonly resumed?: ResumedFiles;
@@ -126,14 +128,8 @@ export function folderSyncer(): (folder: string) => Promise<void> {
 }
 
 async function fsyncPath(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
   try {
-    const fd = fs.openSync(folder, "r");
-    try {
-      await fsyncFile(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
+    await fsyncFolderAsync(folder);
   } catch (error) {
     throw asLocalError(error, `could not make the folder "${folder}" durable`);
   }

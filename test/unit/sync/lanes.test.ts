@@ -10,9 +10,12 @@ const kinds = ["upload", "download", "delete-remote", "adopt", "upload", "keep-b
 const actions = { places: [...kinds.keys()], kindAt: (place: number): ActionKind => kinds[place] as ActionKind };
 const kindsIn = (places: readonly number[]) => places.map(actions.kindAt);
 
-test("lanesOf: one lane in the plan's order where the backend has no wish", () => {
+test("lanesOf: where the backend has no wish, one lane in the plan's order beside that of the downloads", () => {
   const lanes = lanesOf(actions, plain, 5);
-  expect(lanes.map((lane) => [lane.workers, lane.places])).toEqual([[5, actions.places]]);
+  expect(lanes.map(({ workers, places }) => [workers, kindsIn(places)] as const)).toEqual([
+    [37, ["download"]],
+    [5, ["upload", "delete-remote", "adopt", "upload", "keep-both"]],
+  ]);
 });
 
 test("lanesOf: a lane for each number of calls that the backend likes", () => {
