@@ -22,6 +22,9 @@ export type ContentSource =
   /** A manifest as this machine last saw it. */
   | { readonly kind: "text"; readonly text: string; readonly where: string };
 
+/** Where the manifests are from that this machine has seen whole. */
+export const REMEMBERED = "what this machine remembers";
+
 export interface FoundSource {
   readonly source: ContentSource;
   /** Digest of what `source` holds, which was just read. */
@@ -147,7 +150,7 @@ async function findManifest(
   const others = places.filter((place) => place !== own);
   for (const place of own === undefined ? others : [own, ...others]) {
     const text = place.snapshots.knownManifest(timestamp);
-    if (text !== undefined) return fromText(text, place === own ? "what this machine remembers" : place.name);
+    if (text !== undefined) return fromText(text, place === own ? REMEMBERED : place.name);
   }
   for (const { name, snapshots } of others) {
     const text = await quietly(() => snapshots.readManifest(timestamp, { signal }));

@@ -1,6 +1,6 @@
 import type { RelPath } from "../lib/path.ts";
 import { hashSet } from "../snapshots/hash-set.ts";
-import type { Finding, Verification, VerifyEvent } from "../snapshots/model.ts";
+import type { Finding, PhaseTally, Verification, VerifyEvent } from "../snapshots/model.ts";
 import { joinVerifications, tally } from "../snapshots/tally.ts";
 import { withProjectLock } from "./lock.ts";
 import { verifyMirrorFiles } from "./mirrors/verify-files.ts";
@@ -8,7 +8,7 @@ import type { Repair, VerifyResult } from "./model.ts";
 import type { Parts } from "./parts.ts";
 import { openPlaces, type Place } from "./place.ts";
 import { repairAll } from "./repair.ts";
-import { contentFinder, type SeenContents } from "./repair-source.ts";
+import { contentFinder, REMEMBERED, type SeenContents } from "./repair-source.ts";
 import type { VerifyRequest } from "./service.ts";
 import { verifyFiles } from "./verify-files.ts";
 
@@ -34,9 +34,46 @@ export async function verifyProject(parts: Parts, request: VerifyRequest): Promi
   if (request.repair === undefined) return { ...found, checkedAtMs, left: damages, dryRun: false };
   const dryRun = request.repair === "plan";
   const finder = contentFinder(parts, { places: (await openPlaces(parts)).places, seen: checking.seen });
-  const repairs = await repairAll(parts, damages, { finder, dryRun });
+  const repairs = [...(await repairAll(parts, damages, { finder, dryRun }))];
+  const later = await lookAgain(checking, places, { found, repairs });
+  repairs.push(...(await repairAll(parts, later.findings.filter(isDamage), { finder, dryRun })));
+  const all = [...found.findings, ...later.findings];
   const healed = new Set(repairs.filter(isHealed).map(({ finding }) => finding));
-  return { ...found, checkedAtMs, repairs, left: damages.filter((finding) => !healed.has(finding)), dryRun };
+  const left = all.filter((finding) => isDamage(finding) && !healed.has(finding));
+  return { findings: all, phases: withMore(found.phases, later.findings), checkedAtMs, repairs, left, dryRun };
+}
+
+/**
+ * What a manifest named that nobody could read was not looked for. With it back from another remote, the contents are read
+ * once more; answers what was not found before.
+ */
+async function lookAgain(
+  checking: Checking,
+  places: readonly Place[],
+  { found, repairs }: { readonly found: Verification; readonly repairs: readonly Repair[] },
+): Promise<Verification> {
+  const renewed = repairs.filter(
+    (repair) => isHealed(repair) && repair.finding.phase === "manifests" && repair.from !== REMEMBERED,
+  );
+  const names = new Set(renewed.map(({ finding }) => finding.place));
+  const known = new Set(found.findings.map(({ place, path }) => `${place}\n${path}`));
+  const done: Verification[] = [];
+  for (const place of places) if (names.has(place.name)) done.push(await verifyKept(checking, place));
+  const { phases, findings } = joinVerifications(done);
+  return { phases, findings: findings.filter(({ place, path }) => !known.has(`${place}\n${path}`)) };
+}
+
+/** The counts of a first look, with what a second one found besides. */
+function withMore(phases: readonly PhaseTally[], findings: readonly Finding[]): readonly PhaseTally[] {
+  return phases.map((phase) => {
+    const sum: { -readonly [K in keyof PhaseTally]: PhaseTally[K] } = { ...phase };
+    for (const { place, phase: name, kind, count = 1 } of findings) {
+      if (place !== phase.place || name !== phase.name) continue;
+      sum[kind] += count;
+      sum.checked += count;
+    }
+    return sum;
+  });
 }
 
 interface Checking {

@@ -95,9 +95,13 @@ function repairLine({ finding, status, from = "", error = "failed" }: Repair, st
 function verdict({ findings, repairs, left }: VerifyResult, style: Style): string {
   const advice = repairs === undefined ? " claude-mirror verify --repair puts back what still exists somewhere." : "";
   if (left.length > 0) return style.red(`${countText(countOf(left), "thing")} damaged or missing.${advice}`);
-  if (repairs !== undefined && repairs.length > 0) return style.green("All damage is repaired.");
+  const isRepaired = repairs !== undefined && repairs.length > 0;
   const unread = findings.filter(({ kind }) => kind === "failed").length;
-  if (unread > 0) return style.yellow(`No damage found, but ${countText(unread, "thing")} could not be read.`);
+  if (unread > 0) {
+    const known = isRepaired ? "All damage that was found is repaired" : "No damage found";
+    return style.yellow(`${known}, but ${countText(unread, "thing")} could not be read.`);
+  }
+  if (isRepaired) return style.green("All damage is repaired.");
   return style.green("No damage found.");
 }
 

@@ -266,6 +266,24 @@ describe("verify: mirrors", () => {
     expect(lab.remote.store.tree()).toEqual(whole[0] as never);
   });
 
+  test("verify --repair: what only a manifest that was unreadable names is looked for once that is back", async () => {
+    const lab = await withMirror();
+    const whole = lab.remote.store.tree();
+    const manifests = Object.keys(whole).filter((path) => path.endsWith(".json") && path.includes("snapshots"));
+    for (const manifest of manifests) lab.put(manifest, "torn");
+    lab.remote.store.delete(relPath(FIRST_A as string));
+    rmSync(lab.stateFolder, { recursive: true });
+    const result = await repair(lab);
+    expect(repairs(result)).toEqual([
+      ...manifests.sort().map((manifest) => `repaired ${manifest} second`),
+      `repaired ${FIRST_A} "${FIRST_A}" on second`,
+    ]);
+    expect(told(result)).toContain(`missing blobs ${FIRST_A}`);
+    expect(result.left).toEqual([]);
+    expect(lab.remote.store.tree()).toEqual(whole);
+    expect(result.phases.find(({ place, name }) => place === "primary" && name === "blobs")?.missing).toBe(1);
+  });
+
   test("verify: a mirror that is signed out, gone or breaks off is told and keeps the primary from nothing", async () => {
     for (const kind of ["AUTH", "TRANSIENT"] as const) {
       let broken = false;

@@ -10,6 +10,7 @@ import { logLines } from "../../../src/ui/render/log.ts";
 import { runLines } from "../../../src/ui/render/run.ts";
 import { snapshotsLines } from "../../../src/ui/render/snapshots.ts";
 import { statusLines, summaryLine } from "../../../src/ui/render/status.ts";
+import { verifyLines } from "../../../src/ui/render/verify.ts";
 import { makeStyle } from "../../../src/ui/terminal.ts";
 
 const plain = makeStyle(false);
@@ -279,5 +280,18 @@ describe("doctorLines", () => {
       "",
       "1 problem(s), 0 warning(s).",
     ]);
+  });
+});
+
+describe("verifyLines", () => {
+  test("verifyLines: what could not be read is never told as repaired", () => {
+    const about = { place: "webdav", phase: "manifests" } as const;
+    const damaged = { ...about, kind: "corrupted", path: relPath("a.json"), detail: "it is not valid JSON" } as const;
+    const unread = { ...about, kind: "failed", path: relPath("b.json"), detail: "access denied" } as const;
+    const repairs = [{ finding: damaged, status: "repaired", from: "mirror" }] as const;
+    const verdictOf = (findings: readonly (typeof damaged | typeof unread)[]) =>
+      verifyLines({ checkedAtMs: 0, phases: [], findings, repairs, left: [], dryRun: false }, plain).at(-1);
+    expect(verdictOf([damaged])).toBe("All damage is repaired.");
+    expect(verdictOf([damaged, unread])).toBe("All damage that was found is repaired, but 1 thing could not be read.");
   });
 });
