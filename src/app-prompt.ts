@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { eventFiles } from "./activity/event.ts";
 import { INBOX_FILE, READING_FILE } from "./activity/inbox-files.ts";
 import type { Clock } from "./lib/clock.ts";
 import { type Env, stateDir } from "./lib/dirs.ts";
@@ -177,15 +178,18 @@ function conflictsIn(folder: string): readonly string[] {
 /** How many files the notices name that nobody was shown yet. */
 function noticedFiles(project: string): number {
   const files = new Set<string>();
+  let unnamed = 0;
   for (const name of [READING_FILE, INBOX_FILE]) {
     const file = `${project}/${name}`;
     if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0) continue;
     for (const line of readFileSync(file, "utf8").split("\n")) {
       const named = textsIn(() => (JSON.parse(line) as { files?: readonly unknown[] }).files ?? []);
-      for (const one of named) files.add(one);
+      const { named: all, count } = eventFiles({ files: named });
+      for (const one of all) files.add(one);
+      unnamed += count - all.length;
     }
   }
-  return files.size;
+  return files.size + unnamed;
 }
 
 /** What somebody else wrote may be anything: what is no text is left out. */

@@ -6,7 +6,7 @@ import { type Watched, watchMany } from "./activity/watch-many.ts";
 import { openProject, projectDeps } from "./app.ts";
 import { configDir, stateDir } from "./lib/dirs.ts";
 import { writeAtomic } from "./lib/fs.ts";
-import { acquireLock, readLock } from "./lib/lock.ts";
+import { acquireLock, type LockState, readLock } from "./lib/lock.ts";
 import { type DesktopOptions, showOnDesktop } from "./platform/desktop.ts";
 import { type FollowRequest, followLog } from "./project/follow-log.ts";
 import type { ProjectDeps } from "./project/service.ts";
@@ -174,8 +174,13 @@ export function reloadWatcher(world: Pick<World, "env" | "home" | "clock">): num
   }
 }
 
+/** What the lock of the process that watches all projects says. */
+export function watcherState(world: Pick<World, "env" | "home" | "clock">): LockState {
+  return readLock(watcherLock(world), world);
+}
+
 /** The process that watches all projects on this machine; undefined where there is none. */
 export function runningWatcher(world: Pick<World, "env" | "home" | "clock">): number | undefined {
-  const lock = readLock(watcherLock(world), world);
+  const lock = watcherState(world);
   return lock.kind === "held" && lock.owner.host === hostname() ? lock.owner.pid : undefined;
 }

@@ -1,4 +1,4 @@
-import { capList } from "../lib/cap-list.ts";
+import { capList, uncapped } from "../lib/cap-list.ts";
 import { pythonIso } from "../lib/clock.ts";
 import type { EventAction, LogEvent } from "./model.ts";
 
@@ -24,4 +24,9 @@ export function makeEvent(facts: EventFacts, nowMs: number): LogEvent {
     action: facts.action,
     project: facts.project,
   };
+}
+
+/** The files that an event names, and how many it is about. */
+export function eventFiles({ files }: Pick<EventFacts, "files">): ReturnType<typeof uncapped> {
+  return uncapped(files, MAX_EVENT_FILES);
 }

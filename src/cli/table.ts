@@ -155,7 +155,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./commands/health.ts")).healthCommand,
   },
   doctor: {
-    summary: "Check settings, records, sign-in and the remote, and say what to do",
+    summary: "Check settings, records, sign-in, remotes and the installation, and say what to do",
     load: async () => (await import("./commands/doctor.ts")).doctorCommand,
   },
   "find-config": {

@@ -1,6 +1,13 @@
 import { join } from "node:path";
 import { ownTarget, releasesUrl } from "../install/update.ts";
-import { isAskingDue, newsOf, readUpdateNotes, type UpdateNotes, writeUpdateNotes } from "../install/update-check.ts";
+import {
+  isAskingDue,
+  newerThan,
+  newsOf,
+  readUpdateNotes,
+  type UpdateNotes,
+  writeUpdateNotes,
+} from "../install/update-check.ts";
 import { stateDir } from "../lib/dirs.ts";
 import { startDetached } from "../platform/run-program.ts";
 import type { CommandContext } from "./context.ts";
@@ -44,6 +51,13 @@ export async function askForUpdate(ctx: CommandContext): Promise<UpdateNotes> {
   const notes = { ...readUpdateNotes(file, url), askedAt: ctx.clock.now(), latest };
   writeUpdateNotes(file, notes);
   return notes;
+}
+
+/** The newer version that is known of without asking anybody; undefined where none is. */
+export function knownUpdate(ctx: Pick<CommandContext, "env" | "home" | "version">): string | undefined {
+  const url = releasesUrl(ctx.env);
+  if (url === undefined) return undefined;
+  return newerThan(readUpdateNotes(notesFile(ctx), url).latest, ctx.version.version);
 }
 
 function notesFile({ env, home }: Pick<CommandContext, "env" | "home">): string {

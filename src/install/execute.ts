@@ -16,8 +16,8 @@ export interface ExecuteOptions {
 
 /** Does one step. Never throws: what failed is told in the outcome. */
 export async function executeStep(step: PlannedStep, options: ExecuteOptions): Promise<ComponentOutcome> {
-  const { component, file, action, notes } = step;
-  const outcome = { component, file, action, notes };
+  const { component, file, action, present, notes } = step;
+  const outcome = { component, file, action, present, notes };
   if (action === "refuse") return { ...outcome, state: "failed" };
   if (action === "none" || action === "keep") return { ...outcome, state: "unchanged" };
   const { commands } = step.source;

@@ -14,6 +14,8 @@ export interface ComponentStep {
   /** Absolute; null where this machine has no place for the component. */
   readonly file: string | null;
   readonly action: FileAction;
+  /** Whether our part was there before, in whatever version; what another program of our name put there counts. */
+  readonly present: boolean;
   /** What else the person should know, one sentence each. */
   readonly notes: readonly string[];
 }

@@ -47,6 +47,7 @@ export function planStep(
       before,
       after: change.after,
       action: change.action,
+      present: isPresent(source, before),
       aside,
       notes: [...(change.notes ?? []), ...kept],
     };
@@ -57,10 +58,16 @@ export function planStep(
       before: undefined,
       after: undefined,
       action: "refuse",
+      present: false,
       aside: undefined,
       notes: [systemState(error)],
     };
   }
+}
+
+function isPresent({ change }: Component, before: Buffer | undefined): boolean {
+  if (before === undefined) return false;
+  return change.kind === "own" || !change.drop(before).equals(before);
 }
 
 interface Found {

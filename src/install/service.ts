@@ -2,7 +2,7 @@ import { dataDir, type Env } from "../lib/dirs.ts";
 import { RefusedError, UsageError } from "../lib/errors.ts";
 import { findProgram, isSameFile } from "../platform/find-program.ts";
 import { runProgram, runShell } from "../platform/run-program.ts";
-import { loginShell, type Shell } from "../platform/shells.ts";
+import { loginShell, type Shell, shellWord } from "../platform/shells.ts";
 import type { Component, Unavailable } from "./component.ts";
 import { type InstallPlaces, makeComponent, usualComponents } from "./components.ts";
 import { executeStep } from "./execute.ts";
@@ -69,6 +69,12 @@ export function printComponent(name: ComponentName, world: InstallWorld, shell: 
   return source.print;
 }
 
+/** The command line that starts the watcher's service anew; undefined where this machine has none. */
+export function serviceStart(world: InstallWorld): string | undefined {
+  const source = makeComponent("service", placesOf(world, undefined));
+  return isUnavailable(source) ? undefined : source.commands?.start.at(-1)?.map(shellWord).join(" ");
+}
+
 /** Gives the terminal to a new shell of the person, which has read the changed start-up files. */
 export function openFreshShell({ env, platform }: Pick<InstallWorld, "env" | "platform">): void {
   const program = env["SHELL"] || (platform === "win32" ? "pwsh" : "sh");
@@ -86,7 +92,13 @@ function namesOf({ only, uninstall }: InstallRequest, places: InstallPlaces): re
 }
 
 function notHere({ name, why }: Unavailable, { uninstall }: InstallRequest): OpenStep {
-  const step: ComponentStep = { component: name, file: null, action: "none", notes: uninstall ? [] : [why] };
+  const step: ComponentStep = {
+    component: name,
+    file: null,
+    action: "none",
+    present: false,
+    notes: uninstall ? [] : [why],
+  };
   const outcome = { ...step, state: "unchanged" } as const;
   return { step, todo: false, run: async () => outcome, leave: () => outcome };
 }
@@ -95,8 +107,8 @@ function isUnavailable(source: Component | Unavailable): source is Unavailable {
   return "why" in source;
 }
 
-function stepOf({ component, file, action, notes }: PlannedStep): ComponentStep {
-  return { component, file, action, notes };
+function stepOf({ component, file, action, present, notes }: PlannedStep): ComponentStep {
+  return { component, file, action, present, notes };
 }
 
 function placesOf({ platform, env, home, executable, manPage }: InstallWorld, shell: Shell | undefined): InstallPlaces {

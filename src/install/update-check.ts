@@ -39,8 +39,12 @@ export function isAskingDue({ askedAt }: UpdateNotes, nowMs: number): boolean {
 
 /** The newer version that the person should hear of now, once a day. */
 export function newsOf({ toldAt, latest }: UpdateNotes, version: string, nowMs: number): string | undefined {
-  const isNewer = isVersion(latest) && compareVersions(latest, version) > 0;
-  return isNewer && isDayOld(toldAt, nowMs) ? latest : undefined;
+  return isDayOld(toldAt, nowMs) ? newerThan(latest, version) : undefined;
+}
+
+/** `latest`, where that is a version and newer than `version`. */
+export function newerThan(latest: string, version: string): string | undefined {
+  return isVersion(latest) && compareVersions(latest, version) > 0 ? latest : undefined;
 }
 
 function isDayOld(timeMs: number, nowMs: number): boolean {

@@ -88,10 +88,16 @@ export function staleParts(executable: string): readonly string[] {
   const { stdout } = spawnSync(executable, ["install", "--dry-run", "--json"], { encoding: "utf8", timeout: 60_000 });
   try {
     const { result } = JSON.parse(stdout) as {
-      readonly result: { readonly components: readonly { readonly component: string; readonly action: string }[] };
+      readonly result: {
+        readonly components: readonly {
+          readonly component: string;
+          readonly action: string;
+          readonly present: boolean;
+        }[];
+      };
     };
     return result.components
-      .filter(({ action }) => action === "change" || action === "replace")
+      .filter(({ action, present }) => present !== false && (action === "change" || action === "replace"))
       .map(({ component }) => component);
   } catch {
     return [];

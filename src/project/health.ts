@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { eventFiles } from "../activity/event.ts";
 import { peekNotices } from "../activity/inbox.ts";
 import { identity, readLog } from "../activity/log.ts";
 import type { LogEvent } from "../activity/model.ts";
@@ -81,10 +82,11 @@ export async function waitingThere(parts: Parts): Promise<Waiting> {
   const since = log.events.slice(log.events.findLastIndex(isOwn) + 1);
   const index = loadIndex(parts.sync.files.index);
   const waiting = new Map<string, number>();
-  for (const { action, files, timestamp } of since) {
+  for (const event of since) {
+    const { action, timestamp } = event;
     // A sync names what it fetched as well: that is no news.
     if (action === "pull" || action === "sync") continue;
-    for (const file of files) {
+    for (const file of eventFiles(event).named) {
       waiting.delete(file);
       const row = index?.find(file) ?? -1;
       const base = row < 0 ? undefined : index?.baseAt(row);

@@ -263,6 +263,12 @@ export interface DoctorResult {
   readonly checks: readonly Check[];
 }
 
+/** What `doctor` shows: one project or all of them, and the installation. */
+export interface DoctorReport {
+  readonly projects: readonly DoctorResult[];
+  readonly installation: readonly Check[];
+}
+
 /** One finding of `health`, in the shape of the `--json` result (reference 3.3). */
 export interface HealthCheck {
   readonly name: string;

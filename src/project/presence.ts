@@ -1,3 +1,4 @@
+import { eventFiles } from "../activity/event.ts";
 import { identity } from "../activity/log.ts";
 import type { LogEvent } from "../activity/model.ts";
 import type { Presence } from "./model.ts";
@@ -42,7 +43,7 @@ function byTime(a: LogEvent, b: LogEvent): number {
 /** `events` are one person's on one machine, newest first, at least one. */
 function presenceOf(events: readonly LogEvent[]): Presence {
   const { user, machine, action, timestamp } = events[0] as LogEvent;
-  const files = new Set(events.flatMap((event) => event.files));
+  const files = new Set(events.flatMap((event) => eventFiles(event).named));
   return {
     user,
     machine,

@@ -1,3 +1,4 @@
+import { eventFiles } from "../activity/event.ts";
 import { MAX_EVENTS } from "../activity/log.ts";
 import type { LogEvent } from "../activity/model.ts";
 import { knownStatistics } from "../snapshots/statistics.ts";
@@ -38,7 +39,7 @@ export async function projectStats(parts: Parts, request: StatsRequest): Promise
     until: untilMs ?? null,
     by,
     rows: grouped(events, keyOf, by),
-    totals: { events: events.length, files: events.reduce((sum, event) => sum + event.files.length, 0) },
+    totals: { events: events.length, files: events.reduce((sum, event) => sum + eventFiles(event).count, 0) },
     notices: log.notices,
   };
 }
@@ -56,7 +57,7 @@ function grouped(events: readonly LogEvent[], keyOf: (event: LogEvent) => string
   for (const event of events) {
     const key = keyOf(event);
     const row = rows.get(key) ?? { events: 0, files: 0 };
-    rows.set(key, { events: row.events + 1, files: row.files + event.files.length });
+    rows.set(key, { events: row.events + 1, files: row.files + eventFiles(event).count });
   }
   const list = [...rows].map(([key, counts]) => ({ key, ...counts }));
   const byKey = (a: ActivityRow, b: ActivityRow) => (a.key < b.key ? -1 : 1);

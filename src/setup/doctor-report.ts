@@ -5,6 +5,8 @@ import type { Check } from "../project/model.ts";
 export interface Report {
   readonly checks: readonly Check[];
   ok(name: string, detail: string): undefined;
+  /** All right, and there is something that could be done. */
+  info(name: string, detail: string, advice: string): undefined;
   warn(name: string, detail: string, advice?: string): undefined;
   fail(name: string, detail: string, advice?: string): undefined;
   /** Runs one check; what it throws is its finding, and the others go on. An interruption ends them all. */
@@ -20,6 +22,7 @@ export function openReport(signal: AbortSignal): Report {
   return {
     checks,
     ok: (name, detail) => add("ok", name, detail),
+    info: (name, detail, advice) => add("ok", name, detail, advice),
     warn: (name, detail, advice) => add("warning", name, detail, advice),
     fail: (name, detail, advice) => add("failed", name, detail, advice),
     async attempt(name, run) {

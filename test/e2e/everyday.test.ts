@@ -1,5 +1,15 @@
 import { afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { compiledBinary } from "../support/binary.ts";
@@ -344,4 +354,69 @@ test("profile: made, listed, shown without secrets, used by a config, by --profi
   await run(["profile", "delete", "nas", "--delete", "--yes"]);
   expect(await run(["profile", "list", "--json"])).toContain('"profiles": []');
   await run(["status"], 1);
+});
+
+interface Found {
+  readonly name: string;
+  readonly state: string;
+  readonly detail: string;
+  readonly advice?: string;
+}
+
+test("doctor: names what is installed, of another version, missing or not running, and the next step for each", async () => {
+  const bin = join(alice.home, ".local/bin");
+  mkdirSync(bin, { recursive: true });
+  symlinkSync(binary, join(bin, "claude-mirror"));
+  chmodSync(alice.config, 0o600);
+  const systemctl = join(bin, "systemctl");
+  writeFileSync(systemctl, "#!/bin/sh\n", { mode: 0o755 });
+  const env = { PATH: `${bin}:/usr/bin:/bin`, SHELL: "/bin/bash" };
+  const diagnose = async (...words: string[]) => {
+    const run = await alice.run(["doctor", "--json", ...words], { env });
+    const found = run.json as unknown as { installation: Found[]; checks: Found[]; projects: { config: string }[] };
+    const of = (name: string) => found.installation.find((check) => check.name === name);
+    return { code: run.code, of, ...found };
+  };
+  const fresh = await diagnose();
+  expect([fresh.code, fresh.checks.filter(({ state }) => state !== "ok")]).toEqual([0, []]);
+  expect(fresh.installation.map(({ name, state }) => `${name} ${state}`)).toEqual(
+    ["version", "program", "skill", "hook", "service", "completion", "man", "watch-all", "config project"].map(
+      (name) => `${name} ok`,
+    ),
+  );
+  expect(fresh.of("program")?.detail).toBe(join(bin, "claude-mirror"));
+  expect(fresh.of("hook")).toMatchObject({
+    detail: "not installed",
+    advice: "To set it up: claude-mirror install --only hook.",
+  });
+  await alice.run(["install", "--yes", "--only", "skill", "--only", "hook", "--only", "service"], { env });
+  const installed = await diagnose();
+  expect(installed.of("skill")).toMatchObject({
+    state: "ok",
+    detail: join(alice.home, ".claude/skills/claude-mirror/SKILL.md"),
+  });
+  expect(installed.of("watch-all")).toMatchObject({
+    state: "warning",
+    advice: "Run systemctl --user restart claude-mirror-watch.",
+  });
+  appendFileSync(join(alice.home, ".claude/skills/claude-mirror/SKILL.md"), "mine\n");
+  writeFileSync(join(alice.home, ".claude/settings.json"), "{ broken");
+  const twin = join(alice.home, ".config/claude_mirror/twin.yaml");
+  copyFileSync(alice.config, twin);
+  const watching = started(alice, "watch-all");
+  await watching.until(() => watching.said.err.includes("Watching"));
+  const spoiled = await diagnose("--all");
+  expect(spoiled.projects.map(({ config }) => config)).toEqual([alice.config, twin]);
+  expect(spoiled.of("skill")).toMatchObject({ state: "warning", advice: "Run claude-mirror install --only skill." });
+  expect(spoiled.of("hook")).toMatchObject({ state: "warning", advice: expect.stringContaining("settings.json") });
+  expect(spoiled.of("config twin")).toMatchObject({
+    state: "warning",
+    advice: expect.stringContaining("mirror_config_paths"),
+  });
+  expect(spoiled.of("watch-all")).toMatchObject({ state: "ok", detail: expect.stringMatching(/^process \d+, since/) });
+  await watching.end("SIGKILL");
+  expect((await diagnose("--all")).of("watch-all")).toMatchObject({
+    state: "warning",
+    detail: expect.stringContaining("was killed"),
+  });
 });

@@ -40,6 +40,7 @@ const ARROWS: readonly { readonly area: string; readonly may: readonly string[] 
     area: "app-prompt.ts",
     may: [
       "sync/",
+      "activity/event.ts",
       "activity/inbox-files.ts",
       "settings/",
       "setup/config-file.ts",

@@ -1,10 +1,17 @@
-import type { Check, CheckState, DoctorResult } from "../../project/model.ts";
+import type { Check, CheckState, DoctorReport } from "../../project/model.ts";
 import { printable, type Style } from "../terminal.ts";
 
-/** One line a check, its advice below it, and the verdict. */
-export function doctorLines({ checks }: DoctorResult, style: Style): readonly string[] {
-  const lines = checks.flatMap((check) => checkLines(check, style));
-  const count = (state: CheckState) => checks.filter((check) => check.state === state).length;
+/** One line a check, its advice below it, each project and the installation under its heading, and the verdict. */
+export function doctorLines({ projects, installation }: DoctorReport, style: Style): readonly string[] {
+  const parts = projects.map(({ configFile, checks }) => ({ heading: configFile ?? "Project", checks }));
+  const shown = [...parts, { heading: "Installation", checks: installation }].filter(({ checks }) => checks.length > 0);
+  const lines = shown.flatMap(({ heading, checks }, at) => [
+    ...(at === 0 ? [] : [""]),
+    ...(shown.length === 1 ? [] : [style.bold(printable(heading))]),
+    ...checks.flatMap((check) => checkLines(check, style)),
+  ]);
+  const all = shown.flatMap(({ checks }) => checks);
+  const count = (state: CheckState) => all.filter((check) => check.state === state).length;
   const verdict =
     count("failed") > 0
       ? style.red(`${count("failed")} problem(s), ${count("warning")} warning(s).`)

@@ -1,5 +1,5 @@
 import type { TreeFile, TreeResult } from "../../project/model.ts";
-import { bytesText, countText } from "../format.ts";
+import { bytesText, countText, groupDigits } from "../format.ts";
 import { printable, type Style } from "../terminal.ts";
 import { STATUS_WORDS } from "./status.ts";
 
@@ -98,7 +98,7 @@ function markText({ where, status }: TreeFile, style: Style): string {
 }
 
 function summary(files: readonly TreeFile[], folders: number): string {
-  const count = (where: TreeFile["where"]) => files.filter((file) => file.where === where).length;
+  const count = (where: TreeFile["where"]) => groupDigits(files.filter((file) => file.where === where).length);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   const sides = `${count("both")} on both sides, ${count("local")} only here, ${count("remote")} only on the remote`;
   return `${countText(files.length, "file")} in ${countText(folders, "folder")}, ${bytesText(bytes)}: ${sides}`;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { makeEvent } from "../../../src/activity/event.ts";
+import { eventFiles, makeEvent } from "../../../src/activity/event.ts";
 
 const facts = { machine: "laptop", user: "alice", action: "push", project: "notes" } as const;
 
@@ -14,4 +14,12 @@ test("makeEvent: names 100 files and counts the rest in one last entry", () => {
   const names = Array.from({ length: 102 }, (_, i) => `f${i}.md`);
   expect(makeEvent({ ...facts, files: names.slice(0, 100) }, 0).files).toEqual(names.slice(0, 100));
   expect(makeEvent({ ...facts, files: names }, 0).files).toEqual([...names.slice(0, 100), "... and 2 more"]);
+});
+
+test("eventFiles: a list that was cut tells how many it stands for, and its end is no file", () => {
+  const files = Array.from({ length: 250 }, (_, at) => `${at}.md`);
+
+  const found = eventFiles(makeEvent({ ...facts, files }, 0));
+  expect([found.named.length, found.count]).toEqual([100, 250]);
+  expect(eventFiles({ files: ["a.md", "... and 3 more"] })).toEqual({ named: ["a.md", "... and 3 more"], count: 2 });
 });

@@ -264,21 +264,30 @@ describe("doctorLines", () => {
   test("doctorLines: advice below its finding, the worst is the verdict", () => {
     const lines = doctorLines(
       {
-        configFile: null,
-        guard: null,
-        checks: [
-          { name: "YAML", state: "ok", detail: "fine" },
-          { name: "Sign-in", state: "failed", detail: "wrong password", advice: "Run claude-mirror auth." },
+        projects: [
+          {
+            configFile: "/c/notes.yaml",
+            guard: null,
+            checks: [
+              { name: "YAML", state: "ok", detail: "fine" },
+              { name: "Sign-in", state: "failed", detail: "wrong password", advice: "Run claude-mirror auth." },
+            ],
+          },
         ],
+        installation: [{ name: "hook", state: "warning", detail: "is of another version" }],
       },
       plain,
     );
     expect(lines).toEqual([
+      "/c/notes.yaml",
       "✓ YAML: fine",
       "✗ Sign-in: wrong password",
       "    Run claude-mirror auth.",
       "",
-      "1 problem(s), 0 warning(s).",
+      "Installation",
+      "! hook: is of another version",
+      "",
+      "1 problem(s), 1 warning(s).",
     ]);
   });
 });
