@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type FakeDrive, startFakeDrive } from "../fakes/googledrive/server.ts";
 import { FOLDER } from "../fakes/googledrive/store.ts";
+import { type FakePubsub, startFakePubsub } from "../fakes/pubsub/server.ts";
 import { compiledBinary } from "../support/binary.ts";
 import { selfSigned } from "../support/certificate.ts";
 import { credentialsJson, driveEnv, OWNER } from "../support/googledrive.ts";
@@ -14,6 +15,7 @@ setDefaultTimeout(60_000);
 
 const PAGE = "docs/google-drive.md";
 let fake: FakeDrive;
+let pubsub: FakePubsub;
 let certificate: string;
 let browser: string;
 /** How each runtime is started, and what it needs besides HOME. */
@@ -22,9 +24,10 @@ let runtimes: Readonly<Record<string, { readonly argv: readonly string[]; readon
 beforeAll(async () => {
   const tls = selfSigned();
   certificate = tls.certificate;
-  fake = await startFakeDrive({
-    tls: { key: readFileSync(tls.key, "utf8"), cert: readFileSync(tls.certificate, "utf8"), host: "localhost" },
-  });
+  const served = { key: readFileSync(tls.key, "utf8"), cert: readFileSync(tls.certificate, "utf8"), host: "localhost" };
+  fake = await startFakeDrive({ tls: served });
+  pubsub = await startFakePubsub({ userOf: (token) => fake.oauth.userOf(token), tls: served });
+  pubsub.projects.add("my-gcp-project");
   const folder = tempFolder("browser");
   browser = join(folder, "browser");
   writeFileSync(browser, '#!/bin/sh\nexec curl -ksL -o /dev/null "$1"\n', { mode: 0o755 });
@@ -37,7 +40,10 @@ beforeAll(async () => {
     },
   };
 });
-afterAll(() => fake.stop());
+afterAll(async () => {
+  await fake.stop();
+  await pubsub.stop();
+});
 
 interface Place {
   readonly project: string;
@@ -62,6 +68,7 @@ function somePlace(runtime: string): Place {
         env: {
           ...{ HOME: home, PATH: process.env["PATH"] ?? "", BROWSER: browser, NODE_EXTRA_CA_CERTS: certificate },
           ...driveEnv(fake),
+          CLAUDE_MIRROR_ENDPOINT_GOOGLEDRIVE_NOTIFY: pubsub.origin,
           ...env,
         },
         stdin: "ignore",
@@ -85,12 +92,16 @@ test.each(["the binary", "Deno"])(
     writeFileSync(join(place.project, "CLAUDE.md"), "# My project\n");
     writeFileSync(join(place.project, "large.md"), body);
     const lines = commandsOf(PAGE);
-    expect(lines).toHaveLength(4);
+    let withTopic = false;
+    expect(lines).toHaveLength(6);
     for (const line of lines) {
       const said = await place.run(
         line.replace("1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OhBlt", root).split(/\s+/).slice(1),
       );
       if (line === "claude-mirror auth") expect(said).toContain(`Signed in as ${OWNER}`);
+      if (line.includes("--pubsub-topic-id")) withTopic = true;
+      else if (withTopic)
+        expect(said).toMatch(/Pub\/Sub subscription: claude-mirror-my-project-.*-[0-9a-f]{8}, just made/);
     }
     expect(statSync(place.token).mode & 0o777).toBe(0o600);
     const second = somePlace(runtime);

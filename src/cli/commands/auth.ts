@@ -11,6 +11,7 @@ export const authCommand = command({
   summary: "Sign in to the remote, or check that signing in works",
   about: [
     "Asks for the password where none is known, or, for Google Drive, Dropbox and OneDrive, gives an address to open in a browser. Then it makes the remote folder when it is missing and finds out how safely the server lets us write. What signs in is kept only after all that has worked; a failure leaves what was there.",
+    "For Google Drive with a Pub/Sub topic it also makes what is missing of the topic and of this machine's subscription, and says which right is missing.",
     "In scripts give a WebDAV password with --webdav-password-stdin or in CLAUDE_MIRROR_WEBDAV_PASSWORD.",
   ],
   options: {
