@@ -1,6 +1,5 @@
 import { afterAll } from "bun:test";
 import { wrapBackend } from "../../src/backends/wrap/stack.ts";
-import { systemClock } from "../../src/lib/clock.ts";
 import { FakeDropbox } from "../fakes/dropbox.ts";
 import { dropboxContract, PASSING } from "../support/dropbox-setup.ts";
 import { leapingClock } from "../support/leaping-clock.ts";
@@ -16,7 +15,7 @@ const limits = { parallel: 8, checks: "strict", random: () => 0 } as const;
 await contractSuite(
   "Dropbox",
   dropboxContract(fake, (backend) =>
-    wrapBackend(backend, { clock: systemClock, attempts: 3, maxThrottleWaitMs: 60_000, ...limits }),
+    wrapBackend(backend, { clock: leapingClock(), attempts: 3, maxThrottleWaitMs: 60_000, ...limits }),
   ),
 );
 

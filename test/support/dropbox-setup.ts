@@ -5,6 +5,7 @@ import type { ContractSetup } from "../contract/suite.ts";
 import { type FakeDropbox, type Fault, RATE_LIMITS } from "../fakes/dropbox.ts";
 import { tag } from "../fakes/dropbox-tree.ts";
 import { backendConfig, backendDeps, memoryTokens } from "./backend-config.ts";
+import { leapingClock } from "./leaping-clock.ts";
 import { tempFolder } from "./temp.ts";
 
 let roots = 0;
@@ -14,10 +15,11 @@ export function dropboxConfig(fake: FakeDropbox, folder = `/tests/${++roots}`) {
   return backendConfig({ backend: "dropbox", dropboxAppKey: fake.appKey, dropboxFolder: folder });
 }
 
-/** A machine that is signed in to the fake. */
+/** A machine that is signed in to the fake; its clock does not wait. */
 export function dropboxDeps(fake: FakeDropbox, given: Partial<BackendDeps> = {}): BackendDeps {
   const tokens = memoryTokens(fake.tokenFile());
-  return backendDeps({ stateFolder: tempFolder("dropbox-state"), env: fake.env(), tokens, ...given });
+  const clock = leapingClock();
+  return backendDeps({ stateFolder: tempFolder("dropbox-state"), env: fake.env(), tokens, clock, ...given });
 }
 
 /** A new folder on the fake, open as one machine sees it. */

@@ -8,6 +8,7 @@ import { CLIENT } from "../fakes/googledrive/oauth.ts";
 import type { FakeDrive } from "../fakes/googledrive/server.ts";
 import { FOLDER } from "../fakes/googledrive/store.ts";
 import { backendConfig, backendDeps, memoryTokens } from "./backend-config.ts";
+import { leapingClock } from "./leaping-clock.ts";
 
 export const OWNER = "owner@example.com";
 
@@ -59,7 +60,7 @@ export interface DrivePlace {
 
 let machines = 0;
 
-/** One machine that is signed in to a new folder of the fake, its state below `base` (absolute). */
+/** One machine that is signed in to a new folder of the fake, its state below `base` (absolute); its clock does not wait. */
 export function drivePlace(
   fake: FakeDrive,
   base: string,
@@ -77,6 +78,7 @@ export function drivePlace(
     stateFolder,
     env: driveEnv(fake),
     tokens: memoryTokens(driveToken(fake, user)),
+    clock: leapingClock(),
     ...options.deps,
   });
   return {

@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FakeDropbox } from "../../fakes/dropbox.ts";
 import { dropboxLab } from "../../support/dropbox-lab.ts";
+import { unwaiting } from "../../support/leaping-clock.ts";
 
 const fake = await FakeDropbox.start();
 afterAll(() => fake.stop());
@@ -21,7 +22,7 @@ interface Told {
 /** A project whose primary is a local folder and whose mirror is the fake, the state of which is given back. */
 async function mirrored() {
   // Its own config becomes the mirror's.
-  const lab = await dropboxLab(fake);
+  const lab = unwaiting(await dropboxLab(fake));
   const primary = join(lab.configDir, "primary.yaml");
   const folder = join(lab.home, "primary");
   mkdirSync(folder);

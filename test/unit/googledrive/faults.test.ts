@@ -22,7 +22,7 @@ let pauses: number[];
 let accounts = 0;
 beforeEach(async () => {
   const clock = leapingClock();
-  place = drivePlace(fake, base, { user: `faulty-${++accounts}@example.com` });
+  place = drivePlace(fake, base, { user: `faulty-${++accounts}@example.com`, deps: { clock } });
   pauses = [];
   backend = wrapBackend(await place.open(), {
     ...{ clock, random: () => 0.5, attempts: 4, parallel: 5, maxThrottleWaitMs: 600_000, checks: "strict" },

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { startFakeDrive } from "../../fakes/googledrive/server.ts";
 import { driveLab } from "../../support/googledrive-lab.ts";
+import { unwaiting } from "../../support/leaping-clock.ts";
 
 const fake = await startFakeDrive();
 afterAll(() => fake.stop());
@@ -15,7 +16,7 @@ interface Told {
 
 /** A project whose primary is a local folder and whose mirror is the fake. */
 async function mirrored() {
-  const lab = await driveLab(fake);
+  const lab = unwaiting(await driveLab(fake));
   const folder = join(lab.home, "primary");
   mkdirSync(folder);
   const keys = { project_path: lab.project, backend: "local", local_folder: folder, snapshot_format: "blobs" };
