@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { signatureTrouble, signMachO } from "./mach-o.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const ENTRY = join(ROOT, "src/main.ts");
@@ -63,7 +64,16 @@ export async function buildBinary({ outfile, target, ...options }: BuildOptions)
     },
   });
   if (!result.success) throw new AggregateError(result.logs, `cannot build "${outfile}"`);
+  if (target?.startsWith("bun-darwin")) signForMac(outfile);
   return statSync(outfile).size;
+}
+
+/** Bun 1.4.5 leaves the signature of its own runtime in a program for Intel, and macOS ends what is not as signed. */
+function signForMac(outfile: string): void {
+  const program = readFileSync(outfile);
+  if (signatureTrouble(program) !== undefined) writeFileSync(outfile, signMachO(program, "claude-mirror"));
+  const trouble = signatureTrouble(readFileSync(outfile));
+  if (trouble !== undefined) throw new Error(`cannot sign "${outfile}": ${trouble}`);
 }
 
 export interface EntryChunk {
