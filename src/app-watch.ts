@@ -8,12 +8,12 @@ import { configDir, stateDir } from "./lib/dirs.ts";
 import { writeAtomic } from "./lib/fs.ts";
 import { acquireLock, type LockState, readLock } from "./lib/lock.ts";
 import { type DesktopOptions, showOnDesktop } from "./platform/desktop.ts";
+import { autoPull } from "./project/auto-pull.ts";
 import { type FollowRequest, followLog } from "./project/follow-log.ts";
 import type { ProjectDeps } from "./project/service.ts";
 import { noticeOf, watchOnce, watchProject } from "./project/watch.ts";
 import { type DiscoveryPlaces, knownProjects } from "./settings/discovery.ts";
 import { indexFile, mtimeOf, stampOf } from "./settings/index-fast.ts";
-import type { ProjectConfig } from "./settings/model.ts";
 import type { World } from "./setup/world.ts";
 
 /** What a watcher tells while it runs. */
@@ -60,39 +60,15 @@ interface News {
 async function tellNews(world: World, { news, deps: { config }, options }: News): Promise<void> {
   options.onNews(news, config.projectPath);
   await Promise.all(news.slice(-MOST_SHOWN).map((event) => showOnDesktop(noticeOf(event), desktopOf(world))));
-  if (config.autoPull === true) await pullNews(world, config);
+  if (config.autoPull !== true) return;
+  const open = () =>
+    openProject({ ...world, note: () => undefined }, { config: config.file, onEvent: () => undefined });
+  const line = await autoPull(open, world.signal);
+  if (line !== undefined) world.note(line);
 }
 
 /** Newer ones say what older ones do: run sync. */
 const MOST_SHOWN = 3;
-
-/** `auto_pull`: what is safe, never conflicts and never past a guard. What comes of it is one more line. */
-async function pullNews(world: World, config: ProjectConfig): Promise<void> {
-  try {
-    const project = await openProject(
-      { ...world, note: () => undefined },
-      { config: config.file, onEvent: () => undefined },
-    );
-    try {
-      const { downloaded, deletedLocal, conflicts, failed } = await project.pull({
-        files: [],
-        dryRun: false,
-        allow: new Set(),
-      });
-      const done = downloaded.length + deletedLocal.length;
-      const left = [
-        ...(conflicts.length > 0 ? [`${conflicts.length} conflict(s) are left: claude-mirror sync`] : []),
-        ...(failed.length > 0 ? [`${failed.length} file(s) failed`] : []),
-      ];
-      if (done + left.length > 0) world.note([`auto_pull: ${done} file(s) fetched`, ...left].join("; "));
-    } finally {
-      await project.close();
-    }
-  } catch (error) {
-    world.signal.throwIfAborted();
-    world.note(`auto_pull: nothing was fetched: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
 
 function desktopOf({ env }: World): DesktopOptions {
   return { platform: process.platform, env };
