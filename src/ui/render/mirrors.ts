@@ -38,11 +38,7 @@ export function pendingLines(result: PendingResult, style: Style): readonly stri
     ...snapshots.map(({ backend, timestamps }) =>
       style.yellow(`Snapshots still to be sent to ${backend}: ${timestamps.length}`),
     ),
-    ...unsent.map(({ backend, files }) =>
-      style.yellow(
-        `${countText(files, "file")} never sent to ${backend}: run claude-mirror seed-mirror --backend ${backend}`,
-      ),
-    ),
+    ...unsent.map(({ backend, files }) => style.yellow(neverSent(backend, files))),
     ...broken.map(({ backend, problem }) => style.red(`The mirror ${backend} cannot be used: ${printable(problem)}`)),
   ];
   if (rows.length + snapshots.length > 0) lines.push("Run claude-mirror retry to try again now.");
@@ -73,7 +69,17 @@ export function columnLines(
   ];
   const table =
     rows.length === 0 ? [] : tableLines({ columns: headers, rows, paintHeader: style.bold, width: style.width });
-  return [...table, ...columns.map((column) => columnSummary(column, style))];
+  return [...table, ...columns.flatMap((column) => [columnSummary(column, style), ...unsentLines(column, style)])];
+}
+
+/** No push sends what a mirror was never sent. */
+function unsentLines({ name, files }: BackendColumn, style: Style): readonly string[] {
+  const unsent = [...files.values()].filter((state) => state === "not sent").length;
+  return unsent === 0 ? [] : [style.yellow(neverSent(name, unsent))];
+}
+
+function neverSent(backend: string, files: number): string {
+  return `${countText(files, "file")} never sent to ${backend}: run claude-mirror seed-mirror --backend ${backend}`;
 }
 
 function cellOf(state: MirrorFileState | undefined, style: Style): Cell {

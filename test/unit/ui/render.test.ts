@@ -7,6 +7,7 @@ import { doctorLines } from "../../../src/ui/render/doctor.ts";
 import { historyLines } from "../../../src/ui/render/history.ts";
 import { inspectLines } from "../../../src/ui/render/inspect.ts";
 import { logLines } from "../../../src/ui/render/log.ts";
+import { columnLines } from "../../../src/ui/render/mirrors.ts";
 import { runLines } from "../../../src/ui/render/run.ts";
 import { snapshotsLines } from "../../../src/ui/render/snapshots.ts";
 import { statusLines, summaryLine } from "../../../src/ui/render/status.ts";
@@ -258,6 +259,18 @@ describe("diffLines", () => {
       "not text",
     );
   });
+});
+
+test("columnLines: a mirror that was never filled is told with the command that fills it", () => {
+  const status = { differing: [] } as unknown as StatusResult;
+  const filled = { name: "nas", error: null, files: new Map([["a.md", "ok" as const]]) };
+  const empty = { name: "cloud", error: null, files: new Map([["a.md", "not sent" as const]]) };
+  const lines = columnLines(status, [filled, empty], "local", plain);
+  expect(lines.slice(-3)).toEqual([
+    "nas: all 1 file ok",
+    "cloud: 0 ok, 1 not",
+    "1 file never sent to cloud: run claude-mirror seed-mirror --backend cloud",
+  ]);
 });
 
 describe("doctorLines", () => {
