@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import * as fs from "node:fs";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "../../../src/settings/load.ts";
 import { machineFrom } from "../../../src/settings/machine.ts";
@@ -20,12 +21,15 @@ test("loadConfig: a file that cannot be read says why and what to do", () => {
   expect(loadConfig(file, ALICE)).toMatchObject({ file, projectPath: "/naïve" });
 });
 
+test("machineFrom: without USER, as under cron, the user is the account's name, not unknown", () => {
+  expect(machineFrom({ HOME: "/h" }).userName).toBe(userInfo().username);
+});
+
 test("machineFrom: user and host as the Python tool's defaults take them", () => {
   expect(machineFrom({ HOME: "/h", USER: "bob" })).toMatchObject({
     home: "/h",
     configDir: "/h/.config/claude_mirror",
     userName: "bob",
   });
-  expect(machineFrom({ HOME: "/h" }).userName).toBe("unknown");
   expect(machineFrom({}).home).not.toBe("");
 });
