@@ -31,8 +31,7 @@ async function eventsOf(parts: Parts, result: RunResult): Promise<readonly Annou
   const lists = eventLists(result);
   if (lists.length === 0) return [];
   const { config, clock } = parts.deps;
-  let totalFiles = 0;
-  for (const _ of await parts.sync.agreedContents()) totalFiles++;
+  const totalFiles = await parts.sync.agreedCount();
   // A run that only fetched makes none.
   const wanted = result.uploaded.length + result.deletedRemote.length > 0;
   const facts = {

@@ -43,7 +43,7 @@ export async function takeSnapshot(parts: Parts, request: SnapshotRequest): Prom
   const facts = { dryRun, format: parts.deps.config.snapshotFormat, tag, message };
   if (dryRun) {
     const notices = await survey(parts, { cache: false });
-    const totalFiles = [...(await parts.sync.agreedContents())].length;
+    const totalFiles = await parts.sync.agreedCount();
     return { ...facts, timestamp: null, totalFiles, notices };
   }
   return withProjectLock(parts, "snapshot", async () => {
@@ -83,8 +83,7 @@ async function survey(parts: Parts, { cache }: { readonly cache: boolean }): Pro
   const snapshots = await parts.snapshots();
   if (cache && look.blobsMissing) snapshots.distrust("blobs");
   if (cache && look.snapshotsMissing) snapshots.distrust("full snapshots");
-  const [isAgreed] = await parts.sync.agreedContents();
-  if (isAgreed === undefined) {
+  if ((await parts.sync.agreedCount()) === 0) {
     throw new RefusedError(
       "nothing-agreed",
       "No snapshot was made: nothing was pushed or pulled yet. Run claude-mirror sync first.",

@@ -91,6 +91,8 @@ export interface SyncService {
   end(): void;
   /** Every file that both sides agree on, from the records as they are now, sorted by path. */
   agreed(): Promise<Iterable<BaseEntry>>;
+  /** How many these are. */
+  agreedCount(): Promise<number>;
   /** The contents alone of the same files. */
   agreedContents(): Promise<Iterable<AgreedContent>>;
   /** The same with what is known of the local files. */
@@ -205,6 +207,12 @@ export function openSync(deps: SyncDeps): SyncService {
     },
     async agreed() {
       return agreedFiles((await load(true)).index);
+    },
+    async agreedCount() {
+      const { index } = await load(true);
+      let count = 0;
+      for (let row = 0; row < index.length; row++) if (index.hasBase(row)) count++;
+      return count;
     },
     async agreedContents() {
       return contentsOf((await load(true)).index);
