@@ -35,7 +35,7 @@ export interface WatchDeps {
 /** A remote that surely tells by itself is looked at all the same, now and then. */
 const SAFETY_MS = 300_000;
 /** Waiting is cut into slices, so that a machine that slept is noticed soon after it wakes. */
-const SLICE_MS = 5_000;
+const SLICE_MS = 3_000;
 const LONGEST_PAUSE_MS = 60_000;
 const FIRST_PAUSE_MS = 1_000;
 /** So old the cursor on disk may get before it is written anew. */
@@ -64,7 +64,13 @@ export async function watchLog(given: WatchDeps): Promise<void> {
 
 /** One connection. Returns when the machine has slept; throws when anything fails. */
 async function follow(deps: WatchDeps, onLook: () => void): Promise<void> {
-  const backend = await deps.open();
+  const opening = deps.open();
+  const backend = await unlessSlept(opening, deps);
+  if (backend === "slept") {
+    // Nobody waits for it any more.
+    opening.then((late) => late.close()).catch(() => undefined);
+    return;
+  }
   const ended = new AbortController();
   const signal = AbortSignal.any([deps.signal, ended.signal]);
   const hints = collectHints(backend, ended.signal);
@@ -73,17 +79,24 @@ async function follow(deps: WatchDeps, onLook: () => void): Promise<void> {
   try {
     for (;;) {
       hints.taken();
-      const news = await inTurn(() => look(backend, deps));
+      const looked = await unlessSlept(
+        inTurn(async () => {
+          const found = await look(backend, { ...deps, signal });
+          if (found.length > 0) deps.tell?.(found);
+        }),
+        deps,
+      );
+      if (looked === "slept") return;
       onLook();
       deps.beat({ state: "ok", told: backend.waitForChange !== undefined || feed?.isOpen() === true });
-      if (news.length > 0) deps.tell?.(news);
       feed ??= follows(deps, { signal, inTurn, hint: hints.give });
       const dueMs = deps.clock.now() + longestWait(backend, deps.intervalMs, feed);
       if ((await waitUntil(dueMs, { ...deps, hint: hints.next() })) === "slept") return;
     }
   } finally {
     ended.abort();
-    await feed?.ended;
+    // What is under way may still write the mark.
+    await Promise.all([inTurn(async () => undefined), feed?.ended]);
     await backend.close().catch(() => undefined);
   }
 }
@@ -196,6 +209,19 @@ function longestWait(backend: Backend, intervalMs: number, feed: Following | und
 async function pauseAfter(failures: number, deps: WatchDeps): Promise<void> {
   const ceiling = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 16));
   await waitUntil(deps.clock.now() + ceiling * (0.5 + deps.random() / 2), deps).catch(() => undefined);
+}
+
+/** What the work comes to; "slept" when the machine slept meanwhile: what was asked before may never be answered. */
+async function unlessSlept<T>(work: Promise<T>, deps: WatchDeps): Promise<T | "slept"> {
+  const done = new AbortController();
+  const signal = AbortSignal.any([deps.signal, done.signal]);
+  const sleep = waitUntil(Number.POSITIVE_INFINITY, { ...deps, signal }).then(() => "slept" as const);
+  try {
+    return await Promise.race([work, sleep]);
+  } finally {
+    sleep.catch(() => undefined);
+    done.abort();
+  }
 }
 
 /** Waits for the time, a hint, or the end of a sleep of the machine over two intervals, whichever comes first. */

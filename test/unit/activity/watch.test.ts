@@ -17,7 +17,7 @@ function event(machine: string, file: string, action: LogEvent["action"] = "push
 }
 
 /** One watcher of a remote in memory, on a clock of its own. */
-function lab(options: { readonly hints?: boolean; readonly polls?: boolean } = {}) {
+function lab(options: { readonly hints?: boolean; readonly polls?: boolean; readonly opensSilently?: boolean } = {}) {
   const remote = memoryBackend();
   const clock = virtualClock();
   const stop = new AbortController();
@@ -34,6 +34,7 @@ function lab(options: { readonly hints?: boolean; readonly polls?: boolean } = {
     return { kind: since?.split(" ")[1] === rev ? "same" : "changed", cursor };
   };
   let fault: Error | undefined;
+  let silent = false;
   const own = new Set<string>();
   let hint = Promise.withResolvers<"changed" | "quiet">();
   const count = <T>(work: () => Promise<T>) => {
@@ -43,9 +44,10 @@ function lab(options: { readonly hints?: boolean; readonly polls?: boolean } = {
   const open = async (): Promise<Backend> => {
     calls.open++;
     if (fault) throw fault;
+    if (silent && options.opensSilently) return noAnswer(undefined);
     return {
       ...remote,
-      stat: (path) => count(() => remote.stat(path)),
+      stat: (path, call) => count(() => (silent ? noAnswer(call?.signal) : remote.stat(path))),
       read: (path) => count(() => remote.read(path)),
       ...(options.polls && { poll: (path, since) => count(() => poll(path, since)) }),
       can: { ...remote.can, tellsSurely: options.hints ?? false },
@@ -90,6 +92,10 @@ function lab(options: { readonly hints?: boolean; readonly polls?: boolean } = {
     mark: () => mark,
     written: () => written,
     elsewhere: () => void elsewhere++,
+    /** From now on nothing is answered, as over a connection that the other side has forgotten. */
+    silence: (on: boolean) => {
+      silent = on;
+    },
     fail: (error: Error | undefined) => {
       fault = error;
     },
@@ -101,6 +107,10 @@ function lab(options: { readonly hints?: boolean; readonly polls?: boolean } = {
       await watching;
     },
   };
+}
+
+function noAnswer(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
 }
 
 const LOST = new BackendError("cannot reach the server", { class: "TRANSIENT" });
@@ -226,6 +236,28 @@ test("watchLog: after a sleep of the machine it connects anew and looks within 5
   expect(it.calls.open).toBe(opened + 1);
   await it.end();
 });
+
+test.each([["a look"], ["opening the remote"]])(
+  "watchLog: a sleep of the machine in the middle of %s is noticed, too: what was asked before is never answered",
+  async (when) => {
+    const opensSilently = when !== "a look";
+    const it = lab({ opensSilently });
+    it.start();
+    await it.clock.advance(1);
+    if (opensSilently) it.fail(LOST);
+    await it.clock.advance(31_000);
+    it.silence(true);
+    it.fail(undefined);
+    await it.clock.advance(31_000);
+    await it.add(event("ws", "while asleep.md"));
+    it.clock.suspend(8 * 3_600_000);
+    it.silence(false);
+    await it.clock.advance(5_000);
+    expect(it.inbox).toEqual(["ws while asleep.md"]);
+    await it.end();
+    expect(it.clock.sleepers).toBe(0);
+  },
+);
 
 test("watchLog: a clock that was set back is no reason to stop looking", async () => {
   const it = lab();
