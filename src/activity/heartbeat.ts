@@ -30,29 +30,43 @@ export function watchLockFile(stateFolder: string): string {
 /** A watcher that is well says so this often at least: what is older than a few of these is gone or stuck. Milliseconds. */
 export const HEARTBEAT_MS = 60_000;
 
+export interface HeartbeatWriter {
+  beat(beat: Beat): void;
+  /** Nothing has changed and it goes on: where looks are days apart this is what tells that it lives. */
+  alive(): void;
+}
+
 /** Notes each change of state at once and the rest now and then, so that an idle watcher writes next to nothing. */
 export function heartbeatWriter(
   file: string,
   { clock, pid }: { readonly clock: Clock; readonly pid: number },
-): (beat: Beat) => void {
+): HeartbeatWriter {
   const since = pythonIso(clock.now());
-  let last: { readonly atMs: number; readonly state: Beat["state"]; readonly told: boolean } | undefined;
+  let last: { readonly atMs: number; readonly beat: Beat } | undefined;
   let lastLook = "";
-  return (beat) => {
+  const isTold = (beat: Beat) => beat.state === "ok" && beat.told;
+  const note = (beat: Beat) => {
     const atMs = clock.now();
-    const at = pythonIso(atMs);
-    if (beat.state === "ok") lastLook = at;
-    const told = beat.state === "ok" && beat.told;
-    const isSame = last?.state === beat.state && last.told === told;
+    const isSame = last?.beat.state === beat.state && isTold(last.beat) === isTold(beat);
     if (last !== undefined && isSame && Math.abs(atMs - last.atMs) < HEARTBEAT_MS) return;
-    last = { atMs, state: beat.state, told };
+    last = { atMs, beat };
     const error = beat.state === "ok" ? "" : beat.error;
-    const heartbeat: Heartbeat = { pid, since, lastLook, at, state: beat.state, error, told };
+    const at = pythonIso(atMs);
+    const heartbeat: Heartbeat = { pid, since, lastLook, at, state: beat.state, error, told: isTold(beat) };
     try {
       writeAtomic(file, `${JSON.stringify(heartbeat)}\n`, { mode: 0o600, durable: false });
     } catch {
       // Watching goes on without: a full disk is told by whoever has something to keep.
     }
+  };
+  return {
+    beat(beat) {
+      if (beat.state === "ok") lastLook = pythonIso(clock.now());
+      note(beat);
+    },
+    alive() {
+      if (last !== undefined) note(last.beat);
+    },
   };
 }
 

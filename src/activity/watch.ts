@@ -30,6 +30,8 @@ export interface WatchDeps {
   readonly feed?: Feed;
   /** Told after every look and every failure. */
   beat(beat: Beat): void;
+  /** Called every few seconds while it waits. */
+  alive?(): void;
 }
 
 /** A remote that surely tells by itself is looked at all the same, now and then. */
@@ -215,7 +217,8 @@ async function pauseAfter(failures: number, deps: WatchDeps): Promise<void> {
 async function unlessSlept<T>(work: Promise<T>, deps: WatchDeps): Promise<T | "slept"> {
   const done = new AbortController();
   const signal = AbortSignal.any([deps.signal, done.signal]);
-  const sleep = waitUntil(Number.POSITIVE_INFINITY, { ...deps, signal }).then(() => "slept" as const);
+  const { clock, intervalMs } = deps;
+  const sleep = waitUntil(Number.POSITIVE_INFINITY, { clock, intervalMs, signal }).then(() => "slept" as const);
   try {
     return await Promise.race([work, sleep]);
   } finally {
@@ -231,8 +234,9 @@ async function waitUntil(
     clock,
     signal,
     intervalMs,
+    alive,
     hint,
-  }: Pick<WatchDeps, "clock" | "signal" | "intervalMs"> & { readonly hint?: Promise<void> | undefined },
+  }: Pick<WatchDeps, "clock" | "signal" | "intervalMs" | "alive"> & { readonly hint?: Promise<void> | undefined },
 ): Promise<"due" | "slept"> {
   const told = hint?.then(() => "told" as const);
   for (;;) {
@@ -246,6 +250,7 @@ async function waitUntil(
       stop.abort();
     });
     if (woke === "told") return "due";
+    alive?.();
     const passed = clock.now() - before;
     if (passed < 0 || passed > slice + 2 * intervalMs) return "slept";
   }

@@ -32,10 +32,10 @@ const MOST_FILES = 10;
 export async function watchProject(deps: ProjectDeps, request: WatchRequest): Promise<void> {
   const { stateFolder, clock, config } = deps;
   const lock = acquireLock(watchLockFile(stateFolder), { command: "watch", clock });
-  const write = heartbeatWriter(heartbeatFile(stateFolder), { clock, pid: process.pid });
+  const heartbeat = heartbeatWriter(heartbeatFile(stateFolder), { clock, pid: process.pid });
   const beat = (now: Beat) => {
     lock.refresh();
-    write(now);
+    heartbeat.beat(now);
     request.onBeat?.(now);
   };
   let telling = Promise.resolve();
@@ -47,6 +47,7 @@ export async function watchProject(deps: ProjectDeps, request: WatchRequest): Pr
       random: randomFraction,
       intervalMs: config.pollInterval * 1000,
       beat,
+      alive: heartbeat.alive,
       tell(news) {
         telling = telling
           .then(() => request.onNews(news.map(noticed)))

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { heartbeatFile, readHeartbeat } from "../../../src/activity/heartbeat.ts";
 import { appendEvents } from "../../../src/activity/log.ts";
 import type { Beat, LogEvent, NoticedEvent } from "../../../src/activity/model.ts";
 import { pythonIso, systemClock } from "../../../src/lib/clock.ts";
@@ -11,7 +12,7 @@ import { tempFolder } from "../../support/temp.ts";
 import { virtualClock } from "../../support/virtual-clock.ts";
 
 /** One machine that watches a remote in memory. */
-function lab() {
+function lab({ pollInterval = 30 } = {}) {
   const home = tempFolder("watch");
   const projectPath = join(home, "project");
   const stateFolder = join(home, "state");
@@ -19,7 +20,7 @@ function lab() {
   const remote = memoryBackend();
   const clock = virtualClock();
   const stop = new AbortController();
-  const config = { projectPath, pollInterval: 30 };
+  const config = { projectPath, pollInterval };
   const deps = { config, clock, signal: stop.signal, stateFolder, openBackend: async () => remote };
   const beats: Beat[] = [];
   const inbox = join(projectPath, ".claude_mirror_inbox.jsonl");
@@ -71,6 +72,18 @@ test("watchProject: a desktop that hangs holds up no notice, and a kill meanwhil
   it.stop();
   await watching;
   expect(it.inbox()).toEqual(["a.md", "b.md"]);
+});
+
+test("watchProject: says that it lives every minute, however seldom it looks", async () => {
+  const it = lab({ pollInterval: 86_400 });
+  const watching = it.watch(() => undefined);
+  const began = it.clock.now();
+  await it.clock.advance(3_600_000);
+  const heard = readHeartbeat(heartbeatFile(it.stateFolder));
+  expect(heard).toMatchObject({ state: "ok", lastLook: pythonIso(began) });
+  expect(it.clock.now() - Date.parse(heard?.at ?? "")).toBeLessThanOrEqual(63_000);
+  it.stop();
+  await watching;
 });
 
 test("watchProject: a screen that cannot be written to is told, and costs no notice", async () => {
