@@ -9,7 +9,7 @@ const MOST_MB_MORE = 10;
 const MOST_CPU_PERCENT = 0.5;
 const MOST_AFTER_SLEEP_MS = 5_000;
 /** Where a remote tells by itself; elsewhere it is the poll interval. */
-const MOST_DELAY_MS: Partial<Record<ProjectName, number>> = { local: 1_000, dropbox: 3_000 };
+const MOST_DELAY_MS: Partial<Record<ProjectName, number>> = { local: 1_000, pubsub: 1_000, dropbox: 3_000 };
 
 const { values } = parseArgs({
   options: {

@@ -5,14 +5,16 @@ import { SYNC_LOG_PATH } from "../../src/backends/layout.ts";
 import { pythonIso } from "../../src/lib/clock.ts";
 import { foldersOf, relPath } from "../../src/lib/path.ts";
 import { FakeDropbox } from "../fakes/dropbox.ts";
-import { startFakeDrive } from "../fakes/googledrive/server.ts";
+import { type FakeDrive, startFakeDrive } from "../fakes/googledrive/server.ts";
 import { NEXTCLOUD_USER, startFakeNextcloud } from "../fakes/nextcloud/server.ts";
 import { startFakeOneDrive } from "../fakes/onedrive/server.ts";
+import { startFakePubsub } from "../fakes/pubsub/server.ts";
 import { dropboxPlace } from "../support/dropbox-place.ts";
 import { googledrivePlace } from "../support/googledrive-place.ts";
 import { oneDrivePlace } from "../support/onedrive-place.ts";
+import { CLOUD_PROJECT, TOPIC, TOPIC_ID } from "../support/pubsub-place.ts";
 import type { RemotePlace } from "../support/remote-place.ts";
-import { startTcpProxy } from "../support/tcp-proxy.ts";
+import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 import type { ProjectName } from "./scenario.ts";
 
 /** How a project's remote is reached. */
@@ -54,15 +56,24 @@ export interface Hands {
 const NOTHING = () => undefined;
 const NOTHING_LATER = async () => undefined;
 
-/** A remote behind a server at `origin`. */
+/** A remote behind servers at these addresses (`http://127.0.0.1:PORT`). */
 export async function servedSoakPlace(
   project: ProjectName,
-  origin: string,
+  origins: readonly string[],
   direct: RemotePlace,
   hands: Hands,
 ): Promise<SoakPlace> {
-  const proxy = await startTcpProxy(origin);
-  const through = <T>(value: T): T => JSON.parse(JSON.stringify(value).replaceAll(origin, proxy.origin)) as T;
+  const proxies = await Promise.all(origins.map(startTcpProxy));
+  const through = <T>(value: T): T => {
+    const text = proxies.reduce(
+      (all, { origin }, i) => all.replaceAll(origins[i] ?? "", origin),
+      JSON.stringify(value),
+    );
+    return JSON.parse(text) as T;
+  };
+  const each = async (act: (proxy: TcpProxy) => unknown) => {
+    await Promise.all(proxies.map(act));
+  };
   return {
     project,
     direct,
@@ -71,18 +82,22 @@ export async function servedSoakPlace(
       token: direct.token,
       ...(direct.env && { env: through(direct.env) }),
     },
-    drop: () => proxy.drop(),
-    cut: () => proxy.cut(),
-    hang: () => proxy.hang(),
-    mend: () => proxy.mend(),
-    stop: hands.stop ?? (() => proxy.cut()),
-    restart: hands.restart ?? (() => proxy.mend()),
+    drop() {
+      for (const proxy of proxies) proxy.drop();
+    },
+    cut: () => each((proxy) => proxy.cut()),
+    hang() {
+      for (const proxy of proxies) proxy.hang();
+    },
+    mend: () => each((proxy) => proxy.mend()),
+    stop: hands.stop ?? (() => each((proxy) => proxy.cut())),
+    restart: hands.restart ?? (() => each((proxy) => proxy.mend())),
     expire: hands.expire ?? NOTHING,
     reset: hands.reset ?? NOTHING,
     endWaits: hands.endWaits ?? NOTHING,
     open: hands.open ?? (() => 0),
     async close() {
-      await proxy.close();
+      await each((proxy) => proxy.close());
       await hands.close?.();
     },
   };
@@ -115,6 +130,8 @@ export function localSoakPlace(direct: RemotePlace): SoakPlace {
 }
 
 export interface CloudOptions {
+  /** Whether there is a project with a topic, too. */
+  readonly pubsub?: boolean;
   /** The services' clock, milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -125,7 +142,9 @@ export async function cloudSoakPlaces(options: CloudOptions = {}): Promise<reado
   const drive = await startFakeDrive(options);
   const onedrive = await startFakeOneDrive(options);
   return Promise.all([
-    servedSoakPlace("dropbox", dropbox.origin, dropboxPlace(dropbox), {
+    // One process has one way to Drive: that of the place that comes last.
+    ...(options.pubsub === true ? [pubsubSoakPlace(drive)] : []),
+    servedSoakPlace("dropbox", [dropbox.origin], dropboxPlace(dropbox), {
       expire: () => dropbox.expireAccessTokens(),
       reset() {
         dropbox.lists.expireCursors();
@@ -135,13 +154,13 @@ export async function cloudSoakPlaces(options: CloudOptions = {}): Promise<reado
       open: () => dropbox.open(),
       close: () => dropbox.stop(),
     }),
-    servedSoakPlace("drive", drive.origin, googledrivePlace(drive), {
+    servedSoakPlace("drive", [drive.origin], googledrivePlace(drive), {
       expire: () => drive.oauth.expireAccess(),
       reset: () => drive.expirePages(),
       open: () => drive.open(),
       close: () => drive.stop(),
     }),
-    servedSoakPlace("onedrive", onedrive.origin, oneDrivePlace(onedrive), {
+    servedSoakPlace("onedrive", [onedrive.origin], oneDrivePlace(onedrive), {
       expire: () => onedrive.identity.expireAccess(),
       reset: () => onedrive.expireDelta(),
       open: () => onedrive.open(),
@@ -149,6 +168,28 @@ export async function cloudSoakPlaces(options: CloudOptions = {}): Promise<reado
     }),
   ]);
 }
+
+/** Another folder on that Drive, whose machines tell one another at once. */
+async function pubsubSoakPlace(drive: FakeDrive): Promise<SoakPlace> {
+  const pubsub = await startFakePubsub({ userOf: (token) => drive.oauth.userOf(token) });
+  pubsub.store.createTopic(TOPIC);
+  const place = googledrivePlace(drive);
+  const direct: RemotePlace = {
+    ...place,
+    settings: { ...place.settings, gcp_project_id: CLOUD_PROJECT, pubsub_topic_id: TOPIC_ID },
+    env: { ...place.env, CLAUDE_MIRROR_ENDPOINT_GOOGLEDRIVE_NOTIFY: pubsub.origin },
+  };
+  return servedSoakPlace("pubsub", [pubsub.origin], direct, {
+    reset() {
+      pubsub.store.subscriptions.clear();
+      pubsub.grpc.endStreams(NOT_FOUND, "Resource not found");
+    },
+    close: () => pubsub.stop(),
+  });
+}
+
+/** Status code of gRPC. */
+const NOT_FOUND = 5;
 
 /** A WebDAV server in this process. */
 export async function nextcloudSoakPlace(): Promise<SoakPlace> {
@@ -169,7 +210,7 @@ export async function nextcloudSoakPlace(): Promise<SoakPlace> {
       throw new Error("nobody asks for this here");
     },
   };
-  return servedSoakPlace("webdav", nextcloud.origin, direct, {
+  return servedSoakPlace("webdav", [nextcloud.origin], direct, {
     open: () => nextcloud.open(),
     close: () => nextcloud.stop(),
   });

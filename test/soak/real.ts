@@ -6,15 +6,7 @@ import { type OwnMachine, ownMachine } from "../support/own-machine.ts";
 import { seededRandom } from "../support/random.ts";
 import { REMOTE_KINDS, servedPlace } from "../support/remote-place.ts";
 import { cloudSoakPlaces, doubleEntries, fillLog, localSoakPlace, type SoakPlace, servedSoakPlace } from "./places.ts";
-import {
-  type Fault,
-  PROJECTS,
-  type ProjectName,
-  type ScenarioOptions,
-  type Step,
-  scenario,
-  victimOf,
-} from "./scenario.ts";
+import { type Fault, type ProjectName, type ScenarioOptions, type Step, scenario, victimOf } from "./scenario.ts";
 import { type Tally, type TallyRow, tally } from "./tally.ts";
 import { type Troubles, troubles } from "./troubles.ts";
 import { type WatchedHome, watchedHome } from "./watched-home.ts";
@@ -43,6 +35,7 @@ export interface SoakReport {
   readonly problems: readonly string[];
 }
 
+const PROJECTS: readonly ProjectName[] = ["local", "webdav", "dropbox", "drive", "onedrive", "pubsub"];
 const POLL_SECONDS = 30;
 const LONGPOLL_MS = 90_000;
 const SETTLE_MS = 300_000;
@@ -92,6 +85,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
 
 function scenarioFor(lastsMs: number): ScenarioOptions {
   return {
+    projects: PROJECTS,
     lastsMs: lastsMs - 30_000,
     faultEveryMs: Math.min(20_000, lastsMs / 40),
     pushEveryMs: [3_000, 150_000],
@@ -109,12 +103,12 @@ async function setUp(options: SoakOptions): Promise<Soak> {
   if (local === undefined) throw new Error("no local folder");
   const all: readonly SoakPlace[] = [
     localSoakPlace(local.place()),
-    await servedSoakPlace("webdav", apache.origin, servedPlace(apache, "project", { token: { ...APACHE_USER } }), {
+    await servedSoakPlace("webdav", [apache.origin], servedPlace(apache, "project", { token: { ...APACHE_USER } }), {
       stop: () => apache.stop(),
       ...(apache.restart && { restart: apache.restart }),
       close: () => apache.stop(),
     }),
-    ...(await cloudSoakPlaces()),
+    ...(await cloudSoakPlaces({ pubsub: true })),
   ];
   const places = new Map(all.map((place) => [place.project, place]));
   for (const place of all) fillLog(place, Date.now());
@@ -124,7 +118,7 @@ async function setUp(options: SoakOptions): Promise<Soak> {
   }
   const ways = new Map(all.map(({ project, watched }) => [project, watched]));
   const home = watchedHome(ways, { poll_interval: POLL_SECONDS });
-  const counts = tally();
+  const counts = tally(PROJECTS);
   const it: Soak = {
     ...options,
     binary,
@@ -322,8 +316,14 @@ async function settle(it: Soak): Promise<void> {
     await readAll();
     await Bun.sleep(1000);
   }
+  for (const file of it.tally.missing()) it.note(`missing: ${file}`);
   await Bun.sleep(2 * POLL_SECONDS * 1000);
   await readAll();
+}
+
+/** The topic is one thing and the Drive another. */
+function networksOf(project: ProjectName): readonly ProjectName[] {
+  return project === "pubsub" ? ["pubsub", "drive"] : [project];
 }
 
 function reportOf(it: Soak, wallSeconds: number): SoakReport {
@@ -333,7 +333,7 @@ function reportOf(it: Soak, wallSeconds: number): SoakReport {
   const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
   const mb = warm.map((one) => one.mb);
   return {
-    rows: it.tally.rows((project, atMs) => isQuiet(atMs, [project, undefined])),
+    rows: it.tally.rows((project, atMs) => isQuiet(atMs, [...networksOf(project), undefined])),
     pollSeconds: POLL_SECONDS,
     faults: it.faults,
     wallSeconds,
@@ -346,7 +346,7 @@ function reportOf(it: Soak, wallSeconds: number): SoakReport {
       minutes: (Date.now() - it.startedMs) / 60_000,
     },
     afterSleep: it.sleeps.flatMap(({ fromMs, untilMs }) =>
-      it.tally.heardAfter(fromMs, untilMs, (project) => isQuiet(untilMs, [project])),
+      it.tally.heardAfter(fromMs, untilMs, (project) => isQuiet(untilMs, networksOf(project))),
     ),
     problems: it.problems,
   };

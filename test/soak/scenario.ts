@@ -1,8 +1,7 @@
 import type { Random } from "../support/random.ts";
 
 /** The projects that one watcher follows, each named after where its remote is. */
-export const PROJECTS = ["local", "webdav", "dropbox", "drive", "onedrive"] as const;
-export type ProjectName = (typeof PROJECTS)[number];
+export type ProjectName = "local" | "webdav" | "dropbox" | "drive" | "onedrive" | "pubsub";
 
 /** What happens at one moment. */
 export type Act =
@@ -54,6 +53,7 @@ export interface Step {
 }
 
 export interface ScenarioOptions {
+  readonly projects: readonly ProjectName[];
   readonly lastsMs: number;
   /** Between two faults of any kind, on average. */
   readonly faultEveryMs: number;
@@ -81,7 +81,7 @@ export function scenario(random: Random, options: ScenarioOptions): readonly Ste
     const pause = () => shortest + (longest - shortest) * random.next() ** 2;
     for (let atMs = pause(); atMs < options.lastsMs; atMs += pause()) steps.push({ atMs, act: act() });
   };
-  for (const project of PROJECTS) {
+  for (const project of options.projects) {
     for (const by of [0, 1] as const) often(options.pushEveryMs, () => ({ does: "push", project, by }));
     const [shortest, longest] = options.pushEveryMs;
     often([shortest * 4, longest * 4], () => ({ does: "own push", project }));
@@ -97,23 +97,23 @@ export function scenario(random: Random, options: ScenarioOptions): readonly Ste
 }
 
 /** One of each, everywhere where it can happen. */
-function everyFault(random: Random, { longestMs, without = [], only }: ScenarioOptions): Fault[] {
+function everyFault(random: Random, { projects, longestMs, without = [], only }: ScenarioOptions): Fault[] {
   const forMs = () => Math.round(longestMs * (0.02 + 0.98 * random.next() ** 2));
-  const clouds = ["dropbox", "drive", "onedrive"] as const;
-  const served = ["webdav", ...clouds] as const;
+  const served = projects.filter((project) => project !== "local");
+  const clouds = served.filter((project) => project !== "webdav");
   const faults: Fault[] = [
     ...served.map((project) => ({ does: "drop", project }) as const),
-    ...[...served, "local" as const].map((project) => ({ does: "cut", project, forMs: forMs() }) as const),
+    ...projects.map((project) => ({ does: "cut", project, forMs: forMs() }) as const),
     ...served.map((project) => ({ does: "hang", project, forMs: forMs() }) as const),
     ...(["webdav", "local"] as const).map((project) => ({ does: "restart", project, forMs: forMs() }) as const),
     ...clouds.map((project) => ({ does: "expire", project }) as const),
     ...clouds.map((project) => ({ does: "reset", project }) as const),
-    ...PROJECTS.map((project) => ({ does: "edit", project }) as const),
+    ...projects.map((project) => ({ does: "edit", project }) as const),
     { does: "twins", project: "local" },
-    { does: "break config", project: random.pick(PROJECTS), forMs: forMs() },
-    { does: "break config", project: random.pick(PROJECTS), forMs: forMs() },
-    { does: "remove config", project: random.pick(PROJECTS), forMs: forMs() },
-    { does: "remove config", project: random.pick(PROJECTS), forMs: forMs() },
+    { does: "break config", project: random.pick(projects), forMs: forMs() },
+    { does: "break config", project: random.pick(projects), forMs: forMs() },
+    { does: "remove config", project: random.pick(projects), forMs: forMs() },
+    { does: "remove config", project: random.pick(projects), forMs: forMs() },
     { does: "reload", by: "signal" },
     { does: "reload", by: "file" },
     { does: "sleep", forMs: longestMs },

@@ -1,4 +1,4 @@
-import { PROJECTS, type ProjectName } from "./scenario.ts";
+import type { ProjectName } from "./scenario.ts";
 
 /** Counts what colleagues told against what the inbox's readers saw. A push is known by the one file that it sends. */
 export interface Tally {
@@ -35,7 +35,7 @@ export interface TallyRow {
 
 const FILE = /\b(colleague|own)-([a-z]+)-\d+\.md\b/g;
 
-export function tally(): Tally {
+export function tally(projects: readonly ProjectName[]): Tally {
   const told = new Map<string, number>();
   const seen = new Map<string, number>();
   const noticed = new Map<string, number>();
@@ -63,7 +63,7 @@ export function tally(): Tally {
         return [Math.max(0, shownMs - untilMs)];
       }),
     rows: (isCalm) =>
-      PROJECTS.map((project) => {
+      projects.map((project) => {
         const mine = (file: string) => projectOf(file) === project;
         const files = [...told.keys()].filter(mine);
         const shown = [...seen].filter(([file]) => mine(file));

@@ -21,7 +21,7 @@ import {
   nextcloudSoakPlace,
   type SoakPlace,
 } from "./places.ts";
-import { type Act, type Fault, PROJECTS, type ProjectName, scenario, victimOf } from "./scenario.ts";
+import { type Act, type Fault, type ProjectName, scenario, victimOf } from "./scenario.ts";
 import { type Tally, type TallyRow, tally } from "./tally.ts";
 import { type Troubles, troubles } from "./troubles.ts";
 import { type WatchedHome, watchedHome } from "./watched-home.ts";
@@ -44,6 +44,8 @@ export interface VirtualSoakReport {
   readonly sleepers: { readonly left: number; readonly most: number };
 }
 
+/** Streams keep time by themselves. */
+const PROJECTS: readonly ProjectName[] = ["local", "webdav", "dropbox", "drive", "onedrive"];
 const POLL_SECONDS = 30;
 const MINUTE_MS = 60_000;
 const LONGPOLL_MS = 90_000;
@@ -90,6 +92,7 @@ export async function virtualSoak({ hours, seed, only, planted }: VirtualSoakOpt
   const start = it.now();
   const elapsed = () => it.now() - start;
   const steps = scenario(seededRandom(seed), {
+    projects: PROJECTS,
     lastsMs: hours * 60 * MINUTE_MS,
     faultEveryMs: MINUTE_MS,
     pushEveryMs: [10_000, 20 * MINUTE_MS],
@@ -149,7 +152,7 @@ async function setUp(planted: VirtualSoakOptions["planted"]): Promise<Soak> {
     home,
     logs: new Map(),
     stateFolders: new Map(),
-    tally: tally(),
+    tally: tally(PROJECTS),
     troubles: troubles(),
     faults: new Map(),
     notes: [],
