@@ -52,6 +52,15 @@ interface WrapOptions {
   readonly measure?: (line: string) => number;
 }
 
+/** A line cut at spaces where the terminal is narrower, what goes on `indent` cells to the right; whole without a width. */
+export function hangingLines(
+  line: string,
+  { indent, width = Number.POSITIVE_INFINITY }: { readonly indent: number; readonly width?: number | undefined },
+): readonly string[] {
+  const lines = wrapParts(line.split(" "), { between: " ", width: width - indent });
+  return lines.map((part, at) => (at === 0 ? part : " ".repeat(indent) + part));
+}
+
 /** `text` in lines of at most `width` cells, cut at spaces; "`" takes no room. */
 export function wrapWords(text: string, width: number): readonly string[] {
   return wrapParts(text.split(" "), { between: " ", width, measure: (line) => displayWidth(line.replaceAll("`", "")) });

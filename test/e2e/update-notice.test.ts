@@ -94,6 +94,7 @@ test("update notice: nothing is told or asked where no person reads it, or where
     ["completion", "bash"],
     ["__complete", "--", "pu"],
     ["inbox"],
+    ["prompt"],
     ["version"],
   ])
     expect([words, (await seen(words)).includes(NOTICE)]).toEqual([words, false]);

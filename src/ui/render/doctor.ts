@@ -1,5 +1,6 @@
 import type { Check, CheckState, DoctorReport } from "../../project/model.ts";
 import { printable, type Style } from "../terminal.ts";
+import { hangingLines } from "../width.ts";
 
 /** One line a check, its advice below it, each project and the installation under its heading, and the verdict. */
 export function doctorLines({ projects, installation }: DoctorReport, style: Style): readonly string[] {
@@ -23,7 +24,9 @@ export function doctorLines({ projects, installation }: DoctorReport, style: Sty
 
 function checkLines({ name, state, detail, advice }: Check, style: Style): readonly string[] {
   const line = `${stateMark(state, style)} ${style.bold(name)}: ${printable(detail)}`;
-  return advice === undefined ? [line] : [line, `    ${printable(advice)}`];
+  const { width } = style;
+  const lines = hangingLines(line, { indent: 2, width });
+  return advice === undefined ? lines : [...lines, ...hangingLines(`    ${printable(advice)}`, { indent: 4, width })];
 }
 
 function stateMark(state: CheckState, style: Style): string {

@@ -21,7 +21,7 @@ export function verifyLines(result: VerifyResult, style: Style): readonly string
   const table = tableLines({
     columns: [
       ...(several ? [{ header: "Backend" }] : []),
-      { header: "Checked" },
+      { header: "Checked", folds: true as const },
       { header: "Good", align: "right" as const },
       ...KINDS.map((kind) => ({ header: titleOf(kind), align: "right" as const })),
     ],
