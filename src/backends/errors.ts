@@ -1,3 +1,5 @@
+import { isDiskFull } from "../lib/system-error.ts";
+
 /** How an error is reacted to (reference 2.12). */
 export type ErrorClass = "TRANSIENT" | "AUTH" | "QUOTA" | "PERMISSION" | "FILE_REJECTED" | "UNKNOWN";
 
@@ -58,6 +60,14 @@ export class LocalFileError extends Error {
     this.code = options.code;
   }
 }
+
+/** True for what somebody has to put right: sign in, make room here or there, get the right to do it. */
+export function needsPerson(error: unknown): boolean {
+  if (error instanceof LocalFileError) return isDiskFull(error);
+  return error instanceof BackendError && NEEDS_PERSON.has(error.class);
+}
+
+const NEEDS_PERSON: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["AUTH", "QUOTA", "PERMISSION"]);
 
 /** Whether a server that would not copy a file may still take its body; a guard that held, or an unclear end, is final. */
 export function mayWriteInstead(error: unknown): boolean {

@@ -82,6 +82,15 @@ function unreachable(setting: string | undefined): string {
 /** A vendor's own host has the right certificate: somebody stands in between. */
 const MIDDLEMAN = "Check whether a proxy or a sign-in page of the network answers in its place.";
 
+/** The error for an answer that says success and is none of the service's: what it does not hold is not absent. */
+export function notTheService({ what, host, changes }: Attempted, service: string): BackendError {
+  return new BackendError(`Could not ${what}: "${host}" did not answer as ${service} does`, {
+    class: "TRANSIENT",
+    hint: MIDDLEMAN,
+    outcomeUnknown: changes,
+  });
+}
+
 function certificateTrouble(message: string, { host, setting }: Attempted): Trouble {
   const subject = `the certificate of "${host}"`;
   if (/expired/i.test(message))

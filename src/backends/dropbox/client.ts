@@ -5,6 +5,7 @@ import { type HttpFetch, httpFetch, SENT_TWICE_HEADER } from "../../lib/http-fet
 import type { HttpResponse } from "../../lib/http-response.ts";
 import { type EndpointRole, endpointOverride } from "../endpoints.ts";
 import { BackendError } from "../errors.ts";
+import { type Attempted, notTheService } from "../http-trouble.ts";
 import type { BackendDeps } from "../module.ts";
 import { type DropboxToken, type Granted, openAccess } from "./access.ts";
 import { fromCall, refusedToken, wantsNewToken } from "./errors.ts";
@@ -15,6 +16,8 @@ export interface ApiCall {
   readonly what: string;
   /** True when a lost answer leaves the outcome open. */
   readonly changes?: boolean;
+  /** True where Dropbox has nothing to say but that it is done. */
+  readonly silent?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -99,7 +102,7 @@ export function createClient(deps: BackendDeps): DropboxClient {
   const explain = (error: unknown, call: ApiCall): unknown => {
     if (call.signal?.aborted) return call.signal.reason;
     if (deps.signal?.aborted) return deps.signal.reason;
-    return fromCall(error, { what: call.what, changes: call.changes ?? false, host: "Dropbox" }, clock.now());
+    return fromCall(error, attempted(call), clock.now());
   };
 
   async function signed<T>(call: ApiCall, act: (token: string) => Promise<T>): Promise<T> {
@@ -124,6 +127,7 @@ export function createClient(deps: BackendDeps): DropboxClient {
       signed(call, async (token) => {
         auth.setAccessToken(token);
         const { result, headers } = await act(sdk, call.signal === undefined ? {} : { signal: call.signal });
+        if (!call.silent && !saysSomething(result)) throw notTheService(attempted(call), "Dropbox");
         return { result, repeated: wasSentTwice(headers) };
       }),
     download: (path, call, from) =>
@@ -141,12 +145,25 @@ export function createClient(deps: BackendDeps): DropboxClient {
           signal: joined(deps.signal, call.signal),
         });
         if (!response.ok) throw await refusal(response);
-        const metadata = JSON.parse(response.headers.get("dropbox-api-result") ?? "{}") as files.FileMetadata;
-        return { metadata, response };
+        const metadata = parseOr(response.headers.get("dropbox-api-result") ?? "");
+        if (typeof metadata === "object" && metadata !== null) {
+          return { metadata: metadata as files.FileMetadata, response };
+        }
+        await response.drain().catch(() => undefined);
+        throw notTheService(attempted(call), "Dropbox");
       }),
     explain,
     close: () => http.close(),
   };
+}
+
+/** What is no JSON the SDK hands over as text; every answer of Dropbox's has a member. */
+function saysSomething(result: unknown): boolean {
+  return typeof result === "object" && result !== null && Object.keys(result).length > 0;
+}
+
+function attempted({ what, changes = false }: ApiCall): Attempted {
+  return { what, changes, host: "Dropbox" };
 }
 
 /** Most bytes of an answer that refuses. */

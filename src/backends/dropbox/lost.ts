@@ -88,10 +88,12 @@ export async function metadataAt(
   signal: AbortSignal | undefined,
 ): Promise<Metadata | undefined> {
   try {
-    const { result } = await client.call({ what: `look at "${path}"`, signal }, (sdk, options) =>
+    const what = `look at "${path}"`;
+    const { result } = await client.call({ what, signal }, (sdk, options) =>
       sdk.filesGetMetadata({ path: `${root}/${path}` }, options),
     );
-    return result;
+    if (typeof result[".tag"] === "string") return result;
+    throw new BackendError(`Could not ${what}: Dropbox does not say what it is`, { class: "TRANSIENT" });
   } catch (error) {
     if (error instanceof NotFoundError) return undefined;
     throw error;

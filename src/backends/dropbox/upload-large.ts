@@ -139,7 +139,7 @@ async function append(
     const chunk = piece.chunk.subarray(from - piece.at);
     const cursor = { session_id: session, offset: from };
     try {
-      await run.place.client.call(callFor(run), (sdk, options) =>
+      await run.place.client.call({ ...callFor(run), silent: true }, (sdk, options) =>
         sdk.filesUploadSessionAppendV2(
           { cursor, close: false, content_hash: contentHash([chunk]), contents: chunk },
           options,

@@ -43,7 +43,10 @@ export function parseBatch(text: string, type: string): readonly (BatchAnswer | 
     const inner = /HTTP\/[\d.]+ (\d{3})[^\r\n]*\r?\n([\s\S]*?)\r?\n\r?\n([\s\S]*)$/.exec(part);
     if (match?.[1] === undefined || inner?.[1] === undefined) continue;
     const retryAfter = /^retry-after:\s*(.+?)\s*$/im.exec(inner[2] ?? "")?.[1];
-    answers[Number(match[1])] = { status: Number(inner[1]), retryAfter, body: jsonIn(inner[3] ?? "") };
+    const [status, body] = [Number(inner[1]), jsonIn(inner[3] ?? "")];
+    // A success that tells nothing is none of the API's: what it does not hold is not absent.
+    if (status < 300 && status !== 204 && (typeof body !== "object" || body === null)) continue;
+    answers[Number(match[1])] = { status, retryAfter, body };
   }
   return answers;
 }

@@ -6,7 +6,7 @@ import { HttpError } from "../../lib/http-error.ts";
 import { type HttpFetch, httpFetch } from "../../lib/http-fetch.ts";
 import type { HttpResponse } from "../../lib/http-response.ts";
 import { BackendError } from "../errors.ts";
-import { type Attempted, fromHttp, fromSource } from "../http-trouble.ts";
+import { type Attempted, fromHttp, fromSource, notTheService } from "../http-trouble.ts";
 import { type BatchAnswer, type BatchCall, formatBatch, parseBatch } from "./batch.ts";
 import { fromRefusal, isSlowDown, type Refused } from "./errors.ts";
 import { type DriveHosts, hostOf } from "./hosts.ts";
@@ -130,14 +130,15 @@ export function createClient(options: ClientOptions): DriveClient {
     call: async (what, send) =>
       signed(what, hosts.api, async (token) => {
         signer.setCredentials({ access_token: token });
-        return (
-          await send({
-            rootUrl: `${hosts.api}/`,
-            retry: false,
-            fetchImplementation: fetchImplementation as typeof fetch,
-            signal: what.signal ?? null,
-          })
-        ).data;
+        const { data } = await send({
+          rootUrl: `${hosts.api}/`,
+          retry: false,
+          fetchImplementation: fetchImplementation as typeof fetch,
+          signal: what.signal ?? null,
+        });
+        // What is no JSON the SDK hands over as text.
+        if (typeof data === "object" && data !== null) return data;
+        throw notTheService(attempted(what, hosts.api), "Google Drive");
       }),
     async batch(calls, what, version = 3) {
       const { body, type } = formatBatch(calls);
@@ -209,9 +210,9 @@ function refusedBy(error: unknown): Refused | undefined {
   return { status: response.status, retryAfter: response.headers?.get?.("retry-after"), body: response.data };
 }
 
-/** The SDK wraps what its transport threw. */
+/** The SDK wraps what its transport threw, in an error that bears no name of its own (gaxios 7). */
 function causeOf(error: unknown): unknown {
-  return error instanceof Error && error.name === "GaxiosError" && error.cause !== undefined ? error.cause : error;
+  return error instanceof Error && "config" in error && error.cause !== undefined ? error.cause : error;
 }
 
 /** Whatever else the SDK throws is a fault of its or ours, in the only shape that a backend may throw. */

@@ -147,7 +147,7 @@ export function driveSource(options: DriveSourceOptions): DriveSource {
       const given = await client.call({ what, changes: false, ...call }, (sdk) =>
         client.v3.changes.getStartPageToken(ask, sdk),
       );
-      return given.startPageToken ?? "";
+      return given.startPageToken || expectToken();
     }
     const query = new URLSearchParams({ ...drive, supportsAllDrives: "true", fields: "startPageToken" });
     const first: BatchCall = { method: "GET", path: `/drive/v3/changes/startPageToken?${query}`, what };
@@ -155,7 +155,7 @@ export function driveSource(options: DriveSourceOptions): DriveSource {
     ids.accept(given);
     if (answer === undefined || answer instanceof BackendError)
       throw answer ?? new BackendError(`Could not ${what}: no answer came`, { class: "TRANSIENT" });
-    return (answer.body as { readonly startPageToken?: string }).startPageToken ?? "";
+    return (answer.body as { readonly startPageToken?: string }).startPageToken || expectToken();
   }
 
   async function begin(isFirst: boolean, call: CallOptions): Promise<NodePage> {
@@ -221,6 +221,8 @@ export function driveSource(options: DriveSourceOptions): DriveSource {
         client.v3.changes.list(ask, sdk),
       ),
     );
+    const { nextPageToken, newStartPageToken } = page;
+    if (!nextPageToken && !newStartPageToken) throw untold("where the next changes begin");
     const changes: NodeChange[] = [];
     const opened: string[] = [];
     for (const { changeType, fileId, removed, file } of page.changes ?? []) {
@@ -238,16 +240,25 @@ export function driveSource(options: DriveSourceOptions): DriveSource {
       }
     }
     if (opened.length > 0) changes.push(...(await descend(opened, "", call)));
-    const { nextPageToken, newStartPageToken } = page;
     if (nextPageToken) return { changes, cursor: `since ${nextPageToken}${mark}`, more: true };
     entered = new Set();
-    return { changes, cursor: `since ${newStartPageToken ?? token}${mark}`, more: false };
+    return { changes, cursor: `since ${newStartPageToken}${mark}`, more: false };
   }
 
   return {
     page: (cursor, call) => (cursor === undefined ? begin(true, call) : pageFrom(cursor, call)),
     below: (folders, call) => descend(folders, "", call),
   };
+}
+
+function expectToken(): never {
+  throw untold("where its changes begin");
+}
+
+function untold(what: string): BackendError {
+  return new BackendError(`Could not list the remote folder: Google Drive does not say ${what}`, {
+    class: "TRANSIENT",
+  });
 }
 
 /** A page token that is no longer known is a 400. */

@@ -5,7 +5,7 @@ import { BackendError, NotFoundError, StaleError } from "../errors.ts";
 import type { Attempted } from "../http-trouble.ts";
 import type { CallOptions, CopyOptions, RemoteFile, WriteOptions, Written } from "../types.ts";
 import { refused } from "./errors.ts";
-import { codeOf, type GraphReply, type Json, objectAt, textAt } from "./graph.ts";
+import { codeOf, type GraphReply, type Json, objectAt, type SignedRequest, textAt } from "./graph.ts";
 import { fileOf } from "./items.ts";
 import { requireName } from "./names.ts";
 import { makeFolder, type Place } from "./place.ts";
@@ -284,14 +284,8 @@ async function waitForCopy(
   const request = { method: "GET", url, what, signal } as const;
   const started = remote.clock.now();
   for (let wait = FIRST_POLL_MS; ; wait = Math.min(wait * 2, MOST_POLL_MS)) {
-    const response = await remote.graph.signed(request);
-    const { status } = response;
-    if (status === 303 || status === 302) {
-      await response.drain();
-      return undefined;
-    }
-    if (!response.ok) throw await unknownCopy(await remote.graph.refusal(response, request));
-    const job = JSON.parse((await response.text(64 * 1024)) || "{}") as Json;
+    const job = await askMonitor(remote, request);
+    if (job === "elsewhere") return undefined;
     const state = textAt(job, "status") ?? "";
     if (state === "completed") return textAt(job, "resourceId");
     if (/fail|cancel/i.test(state)) throw failedCopy(what, codeOf(job) || (textAt(job, "errorCode") ?? ""));
@@ -305,9 +299,22 @@ async function waitForCopy(
   }
 }
 
-function unknownCopy({ message, pauseMs }: BackendError): BackendError {
-  const pause = pauseMs === undefined ? {} : { pauseMs };
-  return new BackendError(message, { class: "TRANSIENT", outcomeUnknown: true, ...pause });
+/** How far the copy is; `elsewhere` when the answer leads to the finished item. Whatever fails here, the copy may be made. */
+async function askMonitor(remote: Remote, request: SignedRequest): Promise<Json | "elsewhere"> {
+  try {
+    const response = await remote.graph.signed(request);
+    if (response.status === 303 || response.status === 302) {
+      await response.drain();
+      return "elsewhere";
+    }
+    if (!response.ok) throw await remote.graph.refusal(response, request);
+    return await remote.graph.json(response, request);
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    const { message, pauseMs, hint } = error;
+    const more = { ...(pauseMs === undefined ? {} : { pauseMs }), ...(hint === undefined ? {} : { hint }) };
+    throw new BackendError(message, { class: "TRANSIENT", outcomeUnknown: true, cause: error, ...more });
+  }
 }
 
 function failedCopy(what: string, code: string): BackendError {

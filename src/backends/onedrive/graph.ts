@@ -4,7 +4,7 @@ import { createHttpClient } from "../../lib/http-client.ts";
 import type { HttpResponse } from "../../lib/http-response.ts";
 import { endpointOverride } from "../endpoints.ts";
 import { BackendError } from "../errors.ts";
-import { type Attempted, fromHttp, fromSource } from "../http-trouble.ts";
+import { type Attempted, fromHttp, fromSource, notTheService } from "../http-trouble.ts";
 import type { BackendDeps } from "../module.ts";
 import type { Access } from "./access.ts";
 import { refused } from "./errors.ts";
@@ -43,6 +43,8 @@ export interface Graph {
   call(request: GraphRequest): Promise<GraphReply>;
   /** Any answer, its body unread. Sends no token. */
   signed(request: SignedRequest): Promise<HttpResponse>;
+  /** What an answer to `signed` holds. Throws where it is none of OneDrive's. */
+  json(response: HttpResponse, request: SignedRequest): Promise<Json>;
   /** The error for an answer to `signed`; reads its body. */
   refusal(response: HttpResponse, request: SignedRequest): Promise<BackendError>;
   /** Turns what a body's stream threw into what a backend may throw. */
@@ -109,12 +111,14 @@ export function createGraph(access: Access, deps: BackendDeps): Graph {
     }
     const body = await parsed(response, request, url);
     if (!response.ok) throw refusalOf(response, body, attemptedBy(request, url), deps.clock);
+    if (body === undefined && request.method === "GET") throw notTheService(attemptedBy(request, url), "OneDrive");
     return { status: response.status, body, header: (name) => response.headers.get(name) };
   }
 
   return {
     call,
     signed: (request) => exchange({ ...request, url: usable(request.url, upload, request.what) }),
+    json: (response, request) => parsed(response, request, request.url),
     async refusal(response, request) {
       const body = await parsed(response, request, request.url).catch(() => undefined);
       return refusalOf(response, body, attemptedBy(request, request.url), deps.clock);
@@ -165,11 +169,7 @@ async function parsed(
     return typeof value === "object" && value !== null ? (value as Json) : undefined;
   } catch {
     if (!response.ok) return undefined;
-    throw new BackendError(`Could not ${request.what}: "${attempted.host}" did not answer as OneDrive does`, {
-      class: "TRANSIENT",
-      hint: "Check whether a proxy or a sign-in page of the network answers in its place.",
-      outcomeUnknown: attempted.changes,
-    });
+    throw notTheService(attempted, "OneDrive");
   }
 }
 

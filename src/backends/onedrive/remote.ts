@@ -150,7 +150,9 @@ export async function statFile(remote: Remote, path: RelPath, options: CallOptio
 export function lookUp(remote: Remote, path: RelPath, { signal }: CallOptions): Promise<Json> {
   const call = signal === undefined ? {} : { signal };
   return inPlace(remote, call, async (place) => {
-    const address = `${addressOf(place, path)}?$select=${ITEM_FIELDS}`;
-    return (await remote.graph.call({ method: "GET", path: address, what: `look at "${path}"`, signal })).body;
+    const [address, what] = [`${addressOf(place, path)}?$select=${ITEM_FIELDS}`, `look at "${path}"`];
+    const { body } = await remote.graph.call({ method: "GET", path: address, what, signal });
+    if (textAt(body, "id") !== undefined) return body;
+    throw new BackendError(`Could not ${what}: OneDrive tells of an item without an id`, { class: "TRANSIENT" });
   });
 }

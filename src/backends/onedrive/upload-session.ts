@@ -100,7 +100,7 @@ async function nextByte(
     return undefined;
   }
   if (!response.ok) throw await remote.graph.refusal(response, request);
-  const ranges = (JSON.parse(await response.text(64 * 1024)) as { nextExpectedRanges?: unknown }).nextExpectedRanges;
+  const ranges = (await remote.graph.json(response, request))?.["nextExpectedRanges"];
   const next = Array.isArray(ranges) ? Number.parseInt(String(ranges[0]), 10) : Number.NaN;
   return Number.isNaN(next) ? undefined : next;
 }
@@ -175,7 +175,8 @@ async function sendFragment(remote: Remote, path: RelPath, fragment: Fragment): 
     let trouble: BackendError;
     try {
       const response = await remote.graph.signed(request);
-      if (response.status === 200 || response.status === 201) return { next: total, item: await jsonOf(response) };
+      if (response.status === 200 || response.status === 201)
+        return { next: total, item: await remote.graph.json(response, request) };
       if (response.status === 202) {
         await response.drain();
         return { next: at + bytes.length };
@@ -193,10 +194,6 @@ async function sendFragment(remote: Remote, path: RelPath, fragment: Fragment): 
     if (next === undefined) throw new SessionEndedError(path, { unknown: isLast });
     if (next !== at) return { next };
   }
-}
-
-async function jsonOf(response: { text(limit: number): Promise<string> }): Promise<Json> {
-  return JSON.parse(await response.text(1024 * 1024)) as Json;
 }
 
 class SessionEndedError extends BackendError {

@@ -374,6 +374,33 @@ test("tokens: a sign-in that was revoked is a matter for the person, a server in
   await expect(backend.stat(at("a.md"))).rejects.toMatchObject({ class: "AUTH", hint: "Run claude-mirror auth." });
 });
 
+test.each(["", "{}", "null", "[]", "<html>Sign in to the network</html>"])(
+  "an answer that is none of Dropbox's (%j) is no absence, no end and no success",
+  async (text) => {
+    const { backend } = await lab();
+    await writeAll(backend, MANY);
+    await backend.list("");
+    const other = Array.from({ length: 20 }, () => ({ status: 200, text }));
+    for (const [endpoint, act] of [
+      ["files/get_metadata", () => backend.stat(at("a.md"))],
+      ["files/list_folder/continue", () => backend.list("")],
+      ["files/delete_v2", () => backend.remove(at("a.md"), { expect: "any" })],
+      ["files/upload", () => backend.write(at("a.md"), sourceOf("new"), { expect: "any" })],
+      ["files/copy_v2", async () => backend.copy?.(at("a.md"), at("copy.md"))],
+    ] as const) {
+      fake.fail(endpoint, ...other);
+      const error = await act().then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      fake.reset();
+      expect([endpoint, error]).toEqual([endpoint, expect.any(BackendError)]);
+      expect((error as BackendError).message).toMatch(/^Could not [^:]+"?: /);
+    }
+    expect((await backend.list("")).files).toHaveLength(MANY.length);
+  },
+);
+
 test("wait: changed when something happens, quiet when the time is over, and a void cursor is news", async () => {
   const { backend, root } = await lab();
   await backend.list("");

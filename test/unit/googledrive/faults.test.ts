@@ -129,6 +129,37 @@ test("throttling: many calls at once pause the account once, and none is sent me
   expect(fake.count()).toBeLessThanOrEqual(4);
 });
 
+test.each(["", "{}", "null", "<html>Sign in to the network</html>"])(
+  "an answer that is none of Google's (%j) is no absence and no end of the listing",
+  async (body) => {
+    const elsewhere = { reply: { status: 200, headers: { "Content-Type": "text/html" }, body }, times: 20 };
+    for (const [endpoint, act] of [
+      ["changes.list", () => backend.list("")],
+      ["batch", () => backend.stat(A)],
+      ["files.get", () => backend.stat(A)],
+      ["files.list", () => backend.stat(relPath("docs/none.md"))],
+      ["files.media", () => textAt(backend, A)],
+    ] as const) {
+      fake.fault(endpoint, elsewhere);
+      const met = fake.count(endpoint);
+      const error = await act().then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      fake.endFaults();
+      if (fake.count(endpoint) > met) expect([endpoint, error]).toEqual([endpoint, expect.any(BackendError)]);
+    }
+    expect((await backend.list("")).files).toHaveLength(3);
+  },
+);
+
+test("a connection that breaks is told as one that passes, with the host", async () => {
+  fake.fault("changes.list", { cut: "request", times: 20 });
+  const error = await backend.list("").catch((thrown: unknown) => thrown);
+  fake.endFaults();
+  expect(error).toMatchObject({ class: "TRANSIENT", message: expect.stringContaining("the connection to") });
+});
+
 test("quota: a full account ends a push in the middle with QUOTA, and what was sent stays", async () => {
   const { free } = fake.store;
   fake.store.free = 4;

@@ -134,6 +134,9 @@ test("stat: an answer that is none of Graph's is no absence", async () => {
     { status: 404, body: "<html>Not Found</html>" },
     { status: 200, body: "<html>Sign in to the hotel's network</html>" },
     { status: 302, headers: { Location: "https://portal.example/" }, body: "" },
+    { status: 200, body: "" },
+    { status: 200, body: "{}" },
+    { status: 200, body: "null" },
   ]) {
     fake.fault("item", { reply });
     expect(await thrown(backend.stat(A))).not.toBeInstanceOf(NotFoundError);
