@@ -3,7 +3,7 @@ import type { ForgetOutcome, ForgetPlan, SnapshotInfo } from "../snapshots/model
 import { forgetDoneLines, forgetPlanLines } from "../ui/render/retention.ts";
 import type { CommandResult } from "./command.ts";
 import type { CommandContext } from "./context.ts";
-import { EXIT } from "./exit.ts";
+import { EXIT, exitOfItems } from "./exit.ts";
 
 /** The options that `forget`, `prune` and `gc` share. */
 export interface DeleteOptions {
@@ -41,11 +41,10 @@ export async function deleteSnapshots(
     }
   }
   const outcomes = await project.forget(plan);
-  const failed = outcomes.some(({ status }) => status === "failed");
   return {
     result: planJson(plan, { dryRun: false, outcomes }),
     lines: forgetDoneLines(outcomes, ctx.out.style),
-    exit: failed ? EXIT.partial : EXIT.ok,
+    exit: exitOfItems(outcomes),
   };
 }
 

@@ -16,6 +16,12 @@ export const EXIT = {
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+/** Of what was done item by item: what needs a person wins over what the next run tries again (decision 2). */
+export function exitOfItems(items: readonly { readonly status: string; readonly needsPerson?: boolean }[]): ExitCode {
+  if (items.some(({ needsPerson }) => needsPerson)) return EXIT.needsAction;
+  return items.some(({ status }) => status === "failed") ? EXIT.partial : EXIT.ok;
+}
+
 /** One failure as it is told: to a person as `message` and `hint`, to a script as `type` and `message`. */
 export interface Failure {
   readonly code: ExitCode;

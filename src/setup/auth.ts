@@ -157,7 +157,7 @@ function keep(
 
 /**
  * `auth --check`: signs in with what is stored and looks at the remote folder; changes nothing. Throws
- * NeedsActionError, its hint the next step, when that does not work.
+ * NeedsActionError, its hint the next step, when that does not work, and the BackendError of what passes by itself.
  */
 export async function checkSignIn(world: World, config: ProjectConfig): Promise<AuthResult> {
   const remote = await remoteOf(world, config);
@@ -171,16 +171,13 @@ export async function checkSignIn(world: World, config: ProjectConfig): Promise<
   } catch (error) {
     world.signal.throwIfAborted();
     if (!(error instanceof BackendError)) throw error;
-    throw new NeedsActionError(error.message, { hint: stepAfter(error), cause: error });
+    // Nobody has to do anything about a server that is down; a disk wants to be mounted.
+    if (error.class === "TRANSIENT" && config.backend !== "local") throw error;
+    throw new NeedsActionError(error.message, { hint: error.hint ?? "Run claude-mirror auth.", cause: error });
   }
   const username = account === undefined ? {} : { username: account };
   const notes = [...(probed?.notes ?? []), ...(await channelNotes(remote, config, { make: false }))];
   return { ...resultOf(config, remote, { probed, notes, dryRun: false, ...username }), mode: "check" };
-}
-
-function stepAfter(error: BackendError): string {
-  if (error.hint !== undefined) return error.hint;
-  return error.class === "TRANSIENT" ? "Try again when the server can be reached." : "Run claude-mirror auth.";
 }
 
 type Attempt = (remote: Remote, config: ProjectConfig, secret: Secret | undefined) => Promise<Probed | undefined>;

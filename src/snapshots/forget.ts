@@ -1,4 +1,4 @@
-import { BackendError, StaleError } from "../backends/errors.ts";
+import { BackendError, needsPerson, StaleError } from "../backends/errors.ts";
 import { callsAtOnce } from "../backends/in-flight.ts";
 import { SNAPSHOTS_FOLDER } from "../backends/layout.ts";
 import type { RemoteFile, Rev } from "../backends/types.ts";
@@ -100,7 +100,13 @@ async function forgetOne(
     const hadManifest = rev !== undefined && (await removeManifest(room, timestamp, rev, options));
     return { timestamp, format, status: hadFolder || hadManifest ? "forgotten" : "gone" };
   } catch (error) {
-    return { timestamp, format, status: "failed", error: tolerated(error) };
+    return {
+      timestamp,
+      format,
+      status: "failed",
+      error: tolerated(error),
+      ...(needsPerson(error) && { needsPerson: true }),
+    };
   }
 }
 

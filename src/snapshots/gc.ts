@@ -1,4 +1,4 @@
-import { BackendError, StaleError } from "../backends/errors.ts";
+import { BackendError, needsPerson, StaleError } from "../backends/errors.ts";
 import { callsAtOnce } from "../backends/in-flight.ts";
 import { BLOBS_FOLDER, blobPath } from "../backends/layout.ts";
 import type { RemoteFile } from "../backends/types.ts";
@@ -68,7 +68,7 @@ export async function planGc(room: SnapshotRoom, { graceMs, madeBy, ...options }
 export async function executeGc(room: SnapshotRoom, plan: GcPlan, options: SnapshotOptions = {}): Promise<GcReport> {
   const deleted: UnusedBlob[] = [];
   const spared: UnusedBlob[] = [];
-  const failed: { sha256: string; error: string }[] = [];
+  const failed: GcReport["failed"][number][] = [];
   // First: after a kill this machine knows too little about the remote, never too much.
   room.blobs.forget(new Set(plan.candidates.map(({ sha256 }) => sha256)));
   const atOnce = callsAtOnce(room.backend.can, "remove", room.workers);
@@ -81,7 +81,10 @@ export async function executeGc(room: SnapshotRoom, plan: GcPlan, options: Snaps
       const error = await removeBlob(room, blob, options);
       if (error === undefined) deleted.push(blob);
       else if (error instanceof StaleError) spared.push(blob);
-      else failed.push({ sha256: blob.sha256, error: error.message });
+      else {
+        const { message } = error;
+        failed.push({ sha256: blob.sha256, error: message, ...(needsPerson(error) && { needsPerson: true }) });
+      }
     };
     await forEachLimit(plan.candidates.slice(at, at + BATCH), atOnce, act, options);
   }

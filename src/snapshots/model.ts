@@ -117,6 +117,8 @@ export interface RestoreOutcome {
   readonly status: "restored" | "same" | "failed";
   readonly bytes?: number;
   readonly error?: string;
+  /** Somebody has to sign in, make room or give a right before it can work. */
+  readonly needsPerson?: boolean;
 }
 
 export interface RestoreReport {
@@ -210,6 +212,8 @@ export interface ForgetOutcome {
   /** `gone`: somebody else had deleted it. */
   readonly status: "forgotten" | "gone" | "failed";
   readonly error?: string;
+  /** Somebody has to make room or give a right before it can work. */
+  readonly needsPerson?: boolean;
 }
 
 /** A blob that no snapshot names. */
@@ -238,7 +242,7 @@ export interface GcReport {
   readonly deleted: readonly UnusedBlob[];
   /** Candidates that a snapshot came to name, or that were written again, since the plan was made. */
   readonly spared: readonly UnusedBlob[];
-  readonly failed: readonly { readonly sha256: string; readonly error: string }[];
+  readonly failed: readonly { readonly sha256: string; readonly error: string; readonly needsPerson?: boolean }[];
 }
 
 /** What `verify` looks at, in this order. */

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
-import { BackendError, LocalFileError, NotFoundError } from "../backends/errors.ts";
+import { BackendError, LocalFileError, NotFoundError, needsPerson } from "../backends/errors.ts";
 import { fsyncFolderAsync } from "../lib/fs.ts";
 import { hasher } from "../lib/hash.ts";
 import { forEachLimit, type Limiter, limiter } from "../lib/limits.ts";
@@ -71,7 +71,7 @@ export async function executeRestore(
     .filter((outcome) => outcome !== undefined)
     .map((outcome) => {
       const error = unsynced.get(dirname(joinUnder(plan.target, outcome.path)));
-      return error !== undefined && outcome.status === "restored" ? failed(outcome.path, error) : outcome;
+      return error !== undefined && outcome.status === "restored" ? failed(outcome.path, { error }) : outcome;
     });
   return { outcomes: settled, interrupted: options.signal?.aborted ?? false };
 }
@@ -109,17 +109,23 @@ interface Run {
   fatal: { readonly message: string; readonly isLocal: boolean } | undefined;
 }
 
+type Failure = Pick<RestoreOutcome, "error" | "needsPerson">;
+
 /** Undefined when the signal ended it; then nothing of it is left but a part to go on with. */
 async function restoreItem(run: Run, item: RestoreItem): Promise<RestoreOutcome | undefined> {
   const { path } = item;
-  if (item.problem !== undefined) return failed(path, item.problem);
+  if (item.problem !== undefined) return failed(path, { error: item.problem });
   if (item.kind === "same") return { path, status: "same" };
   try {
     const temp = await run.fetching(() => noted(run, fetchItem(run, item)));
     return await noted(run, settle(run, item, temp));
   } catch (error) {
     if (run.options.signal?.aborted) return undefined;
-    return failed(path, error instanceof Error ? error.message : String(error));
+    const told = {
+      error: error instanceof Error ? error.message : String(error),
+      ...(needsPerson(error) && { needsPerson: true }),
+    };
+    return failed(path, told);
   }
 }
 
@@ -293,6 +299,6 @@ function isFatal(error: unknown): error is Error {
   return error instanceof LocalFileError && ["ENOSPC", "EDQUOT", "EROFS"].includes(error.code ?? "");
 }
 
-function failed(path: RelPath, error: string): RestoreOutcome {
-  return { path, status: "failed", error };
+function failed(path: RelPath, failure: Failure): RestoreOutcome {
+  return { path, status: "failed", ...failure };
 }

@@ -3,7 +3,7 @@ import type { GcPlan, GcReport, UnusedBlob } from "../../snapshots/model.ts";
 import { gcDoneLines, gcPlanLines } from "../../ui/render/retention.ts";
 import { BACKEND_OPTION, CONFIG_OPTIONS, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
 import { isForReal } from "../delete-snapshots.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, exitOfItems } from "../exit.ts";
 import { withProject } from "../project.ts";
 
 export const gcCommand = command({
@@ -50,7 +50,7 @@ export const gcCommand = command({
       return {
         result: gcJson(plan, { dryRun: false, report }),
         lines: gcDoneLines(report, ctx.out.style),
-        exit: report.failed.length > 0 ? EXIT.partial : EXIT.ok,
+        exit: exitOfItems(report.failed.map((blob) => ({ ...blob, status: "failed" }))),
       };
     });
   },

@@ -7,7 +7,7 @@ import type { RestorePlan } from "../../snapshots/model.ts";
 import { restoreDoneLines, restorePlanLines } from "../../ui/render/restore.ts";
 import { BACKEND_OPTION, CONFIG_OPTIONS, type CommandResult, command, DRY_RUN_OPTION, YES_OPTION } from "../command.ts";
 import type { CommandContext } from "../context.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, exitOfItems } from "../exit.ts";
 import { withProject } from "../project.ts";
 
 export const restoreCommand = command({
@@ -75,7 +75,6 @@ export const restoreCommand = command({
         }
       }
       const summary = await project.restore(found);
-      const failed = [...summary.items, ...summary.extras].filter(({ status }) => status === "failed").length;
       return {
         result: {
           dry_run: false,
@@ -87,7 +86,7 @@ export const restoreCommand = command({
           extras: summary.extras,
         },
         lines: restoreDoneLines(summary, ctx.out.style),
-        exit: summary.interrupted ? EXIT.interrupted : failed > 0 ? EXIT.partial : EXIT.ok,
+        exit: summary.interrupted ? EXIT.interrupted : exitOfItems([...summary.items, ...summary.extras]),
       };
     });
   },

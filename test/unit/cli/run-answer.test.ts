@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { BackendError } from "../../../src/backends/errors.ts";
 import type { CommandContext } from "../../../src/cli/context.ts";
+import { exitOfItems } from "../../../src/cli/exit.ts";
 import { runAnswer } from "../../../src/cli/run-answer.ts";
 import type { RunResult } from "../../../src/project/model.ts";
 import { describeItemError } from "../../../src/sync/item-error.ts";
@@ -47,3 +48,10 @@ const EMPTY: RunResult = {
   backends: [],
   announcements: [],
 };
+
+test("exitOfItems: what needs a person wins over what the next run tries again", () => {
+  const failed = { status: "failed" };
+  expect(
+    [[], [{ status: "forgotten" }], [failed], [failed, { ...failed, needsPerson: true }]].map(exitOfItems),
+  ).toEqual([0, 0, 3, 6]);
+});
