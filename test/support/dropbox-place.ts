@@ -2,14 +2,16 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { FakeDropbox } from "../fakes/dropbox.ts";
 import type { RemotePlace } from "./remote-place.ts";
-import { tempFolder } from "./temp.ts";
+import { quickFolder } from "./temp.ts";
 
 let made = 0;
 
 /** A new folder on the fake, and somebody who changes it on dropbox.com. */
 export function dropboxPlace(fake: FakeDropbox): RemotePlace {
   const root = `/team/project ${++made}`;
-  const folder = tempFolder("dropbox-copy");
+  const folder = quickFolder("dropbox-copy");
+  /** How much of the account's history `folder` shows. */
+  let copied = -1;
   fake.tree.createFolder(root);
   const at = (path: string) => `${root}/${path}`;
   const fail = (error: unknown): never => {
@@ -26,6 +28,8 @@ export function dropboxPlace(fake: FakeDropbox): RemotePlace {
     refuses: /\\/,
     ignoresCase: true,
     refresh() {
+      if (copied === fake.tree.journal.length) return;
+      copied = fake.tree.journal.length;
       rmSync(folder, { recursive: true, force: true });
       mkdirSync(folder);
       const start = fake.tree.fold(`${root}/`);

@@ -4,13 +4,15 @@ import type { FakeDrive } from "../fakes/googledrive/server.ts";
 import { FOLDER, type Item } from "../fakes/googledrive/store.ts";
 import { driveEnv, driveToken, OWNER } from "./googledrive.ts";
 import type { RemotePlace } from "./remote-place.ts";
-import { tempFolder } from "./temp.ts";
+import { quickFolder } from "./temp.ts";
 
 /** A new folder on the fake, and somebody who changes it on drive.google.com. */
 export function googledrivePlace(fake: FakeDrive): RemotePlace {
   const { store } = fake;
-  const folder = tempFolder("drive-copy");
+  const folder = quickFolder("drive-copy");
   const root = store.create(OWNER, { name: "project", mimeType: FOLDER }, undefined).id;
+  /** How much of the service's history `folder` shows. */
+  let copied = -1;
   const inside = (parent: string, name: string): Item | undefined =>
     [...store.items.values()].find((item) => item.parent === parent && item.name === name && !store.isTrashed(item));
   const parentFor = (path: string): string => {
@@ -41,6 +43,8 @@ export function googledrivePlace(fake: FakeDrive): RemotePlace {
     env: driveEnv(fake),
     hidesDotNames: false,
     refresh() {
+      if (copied === store.changes.length) return;
+      copied = store.changes.length;
       rmSync(folder, { recursive: true, force: true });
       mkdirSync(folder);
       copyOut(root, folder);

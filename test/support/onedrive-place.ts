@@ -3,15 +3,17 @@ import { dirname, join } from "node:path";
 import type { FakeOneDrive } from "../fakes/onedrive/server.ts";
 import { endpointsOf, tokenFileText } from "./onedrive-setup.ts";
 import type { RemotePlace } from "./remote-place.ts";
-import { tempFolder } from "./temp.ts";
+import { quickFolder } from "./temp.ts";
 
 let made = 0;
 
 /** A new folder on the fake, and somebody who changes it on onedrive.com. */
 export function oneDrivePlace(fake: FakeOneDrive): RemotePlace {
   const root = `team/project ${++made}`;
-  const folder = tempFolder("onedrive-copy");
+  const folder = quickFolder("onedrive-copy");
   const { drive } = fake;
+  /** How much of the drive's history `folder` shows. */
+  let copied = -1;
   const rootId = drive.folders(drive.root, root).id;
   const parentOf = (path: string) => drive.folders(rootId, dirname(path) === "." ? "" : dirname(path)).id;
   return {
@@ -23,6 +25,8 @@ export function oneDrivePlace(fake: FakeOneDrive): RemotePlace {
     refuses: /["*:<>?\\|]/,
     ignoresCase: true,
     refresh() {
+      if (copied === drive.seq()) return;
+      copied = drive.seq();
       rmSync(folder, { recursive: true, force: true });
       mkdirSync(folder);
       const copy = (id: string, to: string): void => {

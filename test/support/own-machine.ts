@@ -5,7 +5,7 @@ import { cli } from "./cli.ts";
 import { leapingClock } from "./leaping-clock.ts";
 import { type Pty, startInPty } from "./pty.ts";
 import type { RemotePlace } from "./remote-place.ts";
-import { tempFolder } from "./temp.ts";
+import { quickFolder, tempFolder } from "./temp.ts";
 import { userFiles } from "./tree.ts";
 
 export interface RunOptions {
@@ -90,7 +90,7 @@ export async function ownMachine(
   options: MachineOptions = {},
 ): Promise<OwnMachine> {
   const binary = await compiledBinary();
-  const home = options.home ?? tempFolder(name);
+  const home = options.home ?? (place.inProcess ? quickFolder(name) : tempFolder(name));
   const project = join(home, "project");
   const configDir = join(home, ".config/claude_mirror");
   const config = join(configDir, "project.yaml");

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type MachineOptions, type OwnMachine, ownMachine, type Run, type RunOptions } from "./own-machine.ts";
 import type { RemotePlace } from "./remote-place.ts";
-import { digest, filesBelow, userFiles } from "./tree.ts";
+import { digest, fileDigest, filesBelow, isUserFile, userFiles } from "./tree.ts";
 
 /** Machines that share one remote, watched: no run of the program may make any content vanish from the world. */
 export interface Team {
@@ -10,7 +10,7 @@ export interface Team {
   readonly machines: readonly OwnMachine[];
   /**
    * Runs the program on a machine with `--json`; afterwards every content that was anywhere before (a project, the live
-   * remote, a blob, a trash) must still be somewhere. Throws with what was lost.
+   * remote, a snapshot, a trash) must still be somewhere. Throws with what was lost.
    */
   run(machine: OwnMachine, words: readonly string[], options?: RunOptions): Promise<Run>;
   /** Like `run`, and it must exit 0. */
@@ -72,7 +72,7 @@ function wholeSnapshots(place: RemotePlace): void {
     if (digest(readFileSync(join(blobs, path))) !== path.slice(3)) throw new Error(`damaged blob ${path}`);
   }
   const manifests = join(folder, "_claude_mirror_snapshots");
-  for (const name of filesBelow(manifests).filter((path) => path.endsWith(".json"))) {
+  for (const name of filesBelow(manifests).filter((path) => /^[^/]*\.json$/.test(path))) {
     const { files } = JSON.parse(readFileSync(join(manifests, name), "utf8"));
     const missing = Object.entries<string>(files).filter(([, sha256]) => !held.has(sha256));
     if (missing.length > 0) throw new Error(`snapshot ${name} lacks the blobs of ${missing.map(([path]) => path)}`);
@@ -94,18 +94,15 @@ function short(content: string | undefined): string {
 function contents(place: RemotePlace, machines: readonly OwnMachine[]): Map<string, string> {
   place.refresh?.();
   const found = new Map<string, string>();
-  const note = (where: string, bytes: string | Uint8Array) => void found.set(digest(bytes), where);
-  for (const [path, content] of Object.entries(userFiles(place.folder)))
-    note(`remote ${path}`, Buffer.from(content, "latin1"));
-  const blobs = join(place.folder, "_claude_mirror_blobs");
-  for (const path of filesBelow(blobs)) note(`blob ${path}`, readFileSync(join(blobs, path)));
-  for (const machine of machines) {
-    for (const [path, content] of Object.entries(machine.files()))
-      note(`${machine.project}/${path}`, Buffer.from(content, "latin1"));
-    const data = join(machine.home, ".local/share/claude-mirror");
-    for (const path of filesBelow(data)) {
-      if (path.endsWith("/content")) note(`trash ${path}`, readFileSync(join(data, path)));
-    }
+  const note = (what: string, folder: string, holds: (path: string) => boolean) => {
+    for (const path of filesBelow(folder).filter(holds)) found.set(fileDigest(join(folder, path)), `${what} ${path}`);
+  };
+  note("remote", place.folder, isUserFile);
+  note("blob", join(place.folder, "_claude_mirror_blobs"), () => true);
+  note("snapshot", join(place.folder, "_claude_mirror_snapshots"), (path) => !path.endsWith(".claim"));
+  for (const { project, home } of machines) {
+    note(project, project, isUserFile);
+    note("trash", join(home, ".local/share/claude-mirror"), (path) => path.endsWith("/content"));
   }
   return found;
 }

@@ -5,11 +5,13 @@ import { join } from "node:path";
 /** Our state files in a project folder and the three reserved folders of a remote. */
 const OURS = /^(\.claude_mirror_(manifest|hash_cache|inbox)|_claude_mirror_(logs|blobs|snapshots)(\/|$))/;
 
+export const isUserFile = (path: string): boolean => !OURS.test(path);
+
 /** The user's files below `folder`: path to content, a byte per character. Empty where there is no such folder. */
 export function userFiles(folder: string): Record<string, string> {
   const files: Record<string, string> = {};
   for (const path of filesBelow(folder)) {
-    if (!OURS.test(path)) files[path] = readFileSync(join(folder, path), "latin1");
+    if (isUserFile(path)) files[path] = readFileSync(join(folder, path), "latin1");
   }
   return files;
 }
@@ -35,4 +37,15 @@ export function filesBelow(folder: string): string[] {
 /** SHA-256 in hex. */
 export function digest(bytes: string | Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
+}
+
+const known = new Map<string, string>();
+
+/** SHA-256 of a file, read once as long as its stat stays the same. */
+export function fileDigest(file: string): string {
+  const { dev, ino, size, mtimeMs, ctimeMs } = statSync(file);
+  const key = `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+  const found = known.get(key) ?? digest(readFileSync(file));
+  known.set(key, found);
+  return found;
 }

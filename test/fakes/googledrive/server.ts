@@ -133,6 +133,10 @@ export async function startFakeDrive(options: FakeDriveOptions = {}): Promise<Fa
         left: times ?? 1,
       });
     },
+    endFaults() {
+      http.endFaults();
+      refusals.length = 0;
+    },
     reset() {
       http.reset();
       calls.clear();

@@ -150,6 +150,10 @@ export async function startFakeOneDrive(options: FakeOneDriveOptions = {}): Prom
     refuse(name, { status, code, times = 1, headers = {} }) {
       refusals.push({ name, error: new Refusal(status, code, `planned: ${code}`, headers), left: times });
     },
+    endFaults() {
+      running.endFaults();
+      refusals.length = 0;
+    },
     reset() {
       running.reset();
       calls.clear();
