@@ -11,6 +11,7 @@ import {
   measuredMachine,
   webdavYaml,
 } from "../test/support/measured-machine.ts";
+import type { TestServer } from "../test/support/server-process.ts";
 import { knowPile, putPile } from "../test/support/snapshot-pile.ts";
 import { tempFolder } from "../test/support/temp.ts";
 import { giveToServer } from "../test/support/webdav-setup.ts";
@@ -23,15 +24,8 @@ export interface BenchTools {
   readonly alternate: (rounds: number, ...works: (() => Promise<number>)[]) => Promise<number[]>;
 }
 
-/** Snapshots with nothing changed, restores, histories and collections, beside restic where it is to be had. */
-export async function benchSnapshots(tools: BenchTools): Promise<void> {
-  await unchanged(tools, 10_000);
-  await restores(tools, 1000);
-  await manySnapshots(tools, 1000);
-}
-
 /** A snapshot over 10,000 files that are as they were, against the status that it has to begin with. */
-async function unchanged(tools: BenchTools, count: number): Promise<void> {
+export async function benchUnchanged(tools: BenchTools, count: number): Promise<void> {
   const { binary, rounds, report, alternate } = tools;
   const machine = measuredMachine({ binary, remote: localYaml(tempFolder("remote")) });
   makeCorpus(machine.project, count);
@@ -51,7 +45,7 @@ async function unchanged(tools: BenchTools, count: number): Promise<void> {
 }
 
 /** 1,000 files from Apache against a loop that does no more than fetch the same bodies. */
-async function restores({ binary, rounds, report, alternate }: BenchTools, count: number): Promise<void> {
+export async function benchRestores({ binary, rounds, report, alternate }: BenchTools, count: number): Promise<void> {
   const server = await startApache({ auth: "basic", deepListings: true });
   try {
     const folder = join(server.root, "restore");
@@ -67,26 +61,71 @@ async function restores({ binary, rounds, report, alternate }: BenchTools, count
     const restic = await openRestic(machine.project);
     await restic?.("backup", ".");
     const out = join(machine.home, "out");
-    const fresh = async (work: () => Promise<{ readonly ms: number } | undefined>): Promise<number> => {
+    const fresh = async (work: () => Promise<MeasuredRun | undefined>): Promise<MeasuredRun | undefined> => {
       rmSync(out, { recursive: true, force: true });
-      return (await work())?.ms ?? 0;
+      return work();
     };
-    const [restored = 0, looped = 1, theirs = 0] = await alternate(
+    const cpu = { restore: Number.POSITIVE_INFINITY, pull: Number.POSITIVE_INFINITY };
+    const restore = async (): Promise<number> => {
+      const words = ["restore", name.replace(".json", ""), "--output", out];
+      const run = (await fresh(() => succeed(machine, ...words))) as MeasuredRun;
+      cpu.restore = Math.min(cpu.restore, run.cpuMs);
+      return run.ms;
+    };
+    const pull = async (): Promise<number> => {
+      const other = measuredMachine({ binary, remote, secret: APACHE_USER });
+      await succeed(other, "status");
+      const run = await succeed(other, "pull");
+      rmSync(other.home, { recursive: true });
+      cpu.pull = Math.min(cpu.pull, run.cpuMs);
+      return run.ms;
+    };
+    const coldLoop = await compiledLoop(server, paths);
+    const [restored = 0, pulled = 0, looped = 1, cold = 1, theirs = 0] = await alternate(
       rounds,
-      () => fresh(() => succeed(machine, "restore", name.replace(".json", ""), "--output", out)),
+      restore,
+      pull,
       () => getLoop(server, { paths, user: APACHE_USER, connections: 16 }),
-      () => fresh(async () => restic?.("restore", "latest", "--target", out)),
+      coldLoop,
+      async () => (await fresh(async () => restic?.("restore", "latest", "--target", out)))?.ms ?? 0,
     );
     const beside = restic ? `; restic restore from a local repository ${ms(theirs)}` : "";
-    const detail = `${ms(restored)} / ${ms(looped)}${beside}`;
-    report(`restore of ${count} files against a GET loop`, restored / looped, "x", 3, detail);
+    const loops = `${ms(looped)} in a warm process, ${ms(cold)} in one of its own`;
+    const detail = (took: number, cpuMs: number): string => `${ms(took)} (CPU ${ms(cpuMs)}) / ${loops}`;
+    const of = `of ${count} files against a warm GET loop`;
+    report(`restore ${of}`, restored / looped, "x", 3, `${detail(restored, cpu.restore)}${beside}`);
+    report(`pull ${of}`, pulled / looped, "x", 4, detail(pulled, cpu.pull));
   } finally {
     await server.stop();
   }
 }
 
+/** The loop as a program that is started for it, as every command is. */
+async function compiledLoop(server: TestServer, paths: readonly string[]): Promise<() => Promise<number>> {
+  const home = tempFolder("loop");
+  const outfile = join(home, "get-loop");
+  const built = await Bun.build({
+    entrypoints: [join(import.meta.dir, "../test/support/get-loop.ts")],
+    compile: { outfile },
+    minify: true,
+    bytecode: true,
+    format: "esm",
+    target: "bun",
+  });
+  if (!built.success) throw new AggregateError(built.logs, "cannot build the loop");
+  const command = [outfile, server.origin, APACHE_USER.username, APACHE_USER.password, "16"];
+  return async () => {
+    const done = await measure(command, { cwd: home, home, stdin: paths.join("\n") });
+    if (done.code !== 0) throw new Error(`the loop ended with ${done.code}: ${done.stderr}`);
+    return done.ms;
+  };
+}
+
 /** What a machine that has seen all snapshots pays for looking through them. */
-async function manySnapshots({ binary, rounds, report, alternate }: BenchTools, snapshots: number): Promise<void> {
+export async function benchManySnapshots(
+  { binary, rounds, report, alternate }: BenchTools,
+  snapshots: number,
+): Promise<void> {
   const remote = tempFolder("remote");
   const machine = measuredMachine({ binary, remote: localYaml(remote) });
   await succeed(machine, "push");

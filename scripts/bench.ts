@@ -1,4 +1,4 @@
-// Measures what the program costs against what it cannot cost less than: `bun scripts/bench.ts [--quick | --large]`.
+// Measures what the program costs against what it cannot cost less than: `bun scripts/bench.ts [--quick | --large] [--only=PART]`.
 // Every ratio is of two things timed in turns in this one run; the best of each counts.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,12 +17,13 @@ import { putAndCopyLoop } from "../test/support/put-copy-loop.ts";
 import type { TestServer } from "../test/support/server-process.ts";
 import { removeTempFolders, tempFolder } from "../test/support/temp.ts";
 import { giveToServer } from "../test/support/webdav-setup.ts";
-import { benchSnapshots } from "./bench-snapshots.ts";
+import { benchManySnapshots, benchRestores, benchUnchanged } from "./bench-snapshots.ts";
 import { buildBinary } from "./build.ts";
 
 const quick = process.argv.includes("--quick");
 const large = process.argv.includes("--large");
-const rounds = quick ? 1 : 3;
+const only = process.argv.find((word) => word.startsWith("--only="))?.slice("--only=".length);
+const rounds = quick ? 1 : only === undefined ? 3 : 10;
 
 interface Line {
   readonly what: string;
@@ -48,20 +49,31 @@ function shown(value: number): string {
 const binary = join(tempFolder("bench"), "claude-mirror");
 await buildBinary({ outfile: binary });
 console.log(`${quick ? "quick " : ""}bench, best of ${rounds}; (target) behind each value\n`);
+const snapshots = { binary, rounds, report, alternate };
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  start: startUp,
+  push: pushes,
+  "one-file": oneFile,
+  status: () => statusWork(10_000),
+  unchanged: () => benchUnchanged(snapshots, 10_000),
+  restore: () => benchRestores(snapshots, 1000),
+  history: () => benchManySnapshots(snapshots, 1000),
+  ...(large && { "large-status": () => statusWork(100_000), memory }),
+};
+if (only !== undefined && parts[only] === undefined) {
+  throw new Error(`cannot measure "${only}": there are ${Object.keys(parts).join(", ")}`);
+}
 try {
-  await startUp();
-  await pushes();
-  await oneFile();
-  await statusWork(10_000);
-  await benchSnapshots({ binary, rounds, report, alternate });
-  if (large) await statusWork(100_000);
-  if (large) await memory();
+  for (const [name, measurePart] of Object.entries(parts)) if (only === undefined || only === name) await measurePart();
 } finally {
   removeTempFolders();
 }
 const missed = lines.filter(({ value, most }) => value > most);
 console.log(
-  `\n${lines.length - missed.length} of ${lines.length} within target. To repeat: bun scripts/bench.ts${quick ? " --quick" : large ? " --large" : ""}`,
+  `\n${lines.length - missed.length} of ${lines.length} within target. To repeat: bun scripts/bench.ts${process.argv
+    .slice(2)
+    .map((word) => ` ${word}`)
+    .join("")}`,
 );
 if (missed.length > 0) process.exitCode = 1;
 

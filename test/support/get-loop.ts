@@ -9,7 +9,10 @@ export interface GetLoopOptions {
 }
 
 /** The least that a restore can be: each body is fetched and thrown away. Milliseconds. */
-export async function getLoop(server: TestServer, { paths, user, connections }: GetLoopOptions): Promise<number> {
+export async function getLoop(
+  server: Pick<TestServer, "origin">,
+  { paths, user, connections }: GetLoopOptions,
+): Promise<number> {
   const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
   const authorization = `Basic ${Buffer.from(`${user.username}:${user.password}`).toString("base64")}`;
   const fetchOne = (path: string) =>
@@ -32,3 +35,11 @@ export async function getLoop(server: TestServer, { paths, user, connections }: 
   agent.destroy();
   return ms;
 }
+
+/** The same in a process of its own, which begins as cold as any command: `ORIGIN NAME PASSWORD CONNECTIONS` and the paths as lines of the standard input. */
+async function main([origin = "", username = "", password = "", connections = ""]: readonly string[]): Promise<void> {
+  const paths = (await Bun.stdin.text()).split("\n").filter((path) => path !== "");
+  await getLoop({ origin }, { paths, user: { username, password }, connections: Number(connections) });
+}
+
+if (import.meta.main) await main(process.argv.slice(2));

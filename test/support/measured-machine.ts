@@ -9,6 +9,8 @@ export interface MeasuredRun {
   readonly stderr: string;
   /** Wall clock, milliseconds. */
   readonly ms: number;
+  /** Time of all its threads on a processor, the kernel's for it included, milliseconds. */
+  readonly cpuMs: number;
   /** Highest resident memory, MB (10^6 bytes): VmHWM as the kernel last told it. */
   readonly peakMb: number;
 }
@@ -61,13 +63,13 @@ export function measuredMachine(options: MachineOptions): MeasuredMachine {
 /** Runs a command in an environment of its home alone, reading its memory while it runs. */
 export async function measure(
   command: readonly string[],
-  { cwd, home }: { readonly cwd: string; readonly home: string },
+  { cwd, home, stdin }: { readonly cwd: string; readonly home: string; readonly stdin?: string },
 ): Promise<MeasuredRun> {
   const start = performance.now();
   const child = Bun.spawn([...command], {
     cwd,
     env: { HOME: home, TMPDIR: tempRoot() },
-    stdin: "ignore",
+    stdin: stdin === undefined ? "ignore" : Buffer.from(stdin),
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -82,7 +84,8 @@ export async function measure(
   ]);
   const ms = performance.now() - start;
   clearInterval(timer);
-  return { code, stdout, stderr, ms, peakMb };
+  const cpuMs = Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1000;
+  return { code, stdout, stderr, ms, cpuMs, peakMb };
 }
 
 function tempRoot(): string {
