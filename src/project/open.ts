@@ -37,6 +37,7 @@ import {
 import { type RunRequest, runTransfer } from "./run.ts";
 import type { Project, ProjectDeps, Snapshots } from "./service.ts";
 import { compareSnapshots, diffSnapshots } from "./snapshot-diff.ts";
+import { snapshotNamed } from "./snapshot-name.ts";
 import { projectStats } from "./stats.ts";
 import { projectStatus } from "./status.ts";
 import { projectTree } from "./tree.ts";
@@ -71,7 +72,8 @@ export function openProject(deps: ProjectDeps): Project {
     ...snapshotsOf(parts),
     on: (backend) => snapshotsOf(partsAt(parts, choosePlace(parts, backend))),
     async inspect(timestamp, patterns, fallback) {
-      const look = async (at: Parts) => (await at.snapshots()).inspect(timestamp, patterns, options);
+      const look = async (at: Parts) =>
+        (await at.snapshots()).inspect(await snapshotNamed(at, timestamp), patterns, options);
       const { value, name, warning } = await findOnPlaces(parts, look, fallback ?? {});
       return { ...value, backend: name, warning };
     },

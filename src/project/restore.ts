@@ -7,6 +7,7 @@ import { withProjectLock } from "./lock.ts";
 import { type Fallback, findOnPlaces } from "./mirrors/fallback.ts";
 import type { Parts } from "./parts.ts";
 import type { RestoreChoice, RestoreRequest, RestoreSummary, SnapshotChoice } from "./service.ts";
+import { snapshotNamed } from "./snapshot-name.ts";
 
 /**
  * What restoring would do. Throws NotFoundError without such a snapshot, MissingError when nothing in it matches,
@@ -33,7 +34,7 @@ async function planRestoreInto(parts: Parts, request: RestoreRequest): Promise<R
 }
 
 async function timestampOf(parts: Parts, wanted: SnapshotChoice): Promise<string> {
-  if ("timestamp" in wanted) return wanted.timestamp;
+  if ("timestamp" in wanted) return snapshotNamed(parts, wanted.timestamp);
   const all = await (await parts.snapshots()).list({ signal: parts.deps.signal });
   const found = all.find(({ tag }) => tag === wanted.tag);
   if (found !== undefined) return found.timestamp;

@@ -1,4 +1,3 @@
-import { NotFoundError } from "../backends/errors.ts";
 import { MissingError } from "../lib/errors.ts";
 import { forEachLimit } from "../lib/limits.ts";
 import type { RelPath } from "../lib/path.ts";
@@ -6,6 +5,7 @@ import type { SnapshotChange, SnapshotComparison } from "../snapshots/model.ts";
 import { selectPath } from "../sync/select.ts";
 import { isBinary } from "./conflicts.ts";
 import type { Parts } from "./parts.ts";
+import { LATEST, snapshotNamed } from "./snapshot-name.ts";
 
 /** Larger files are compared, not shown. Bytes. */
 const MOST_SHOWN = 8 * 1024 * 1024;
@@ -64,11 +64,8 @@ export async function diffSnapshots(
 }
 
 async function resolved<T extends Readonly<Record<"from" | "to", string>>>(parts: Parts, names: T): Promise<T> {
-  if (names.from !== "latest" && names.to !== "latest") return names;
-  const all = await (await parts.snapshots()).list({ signal: parts.deps.signal });
-  const newest = all.find(({ problem }) => problem === undefined);
-  if (newest === undefined) throw new NotFoundError("cannot find the latest snapshot: there is none");
-  const name = (typed: string): string => (typed === "latest" ? newest.timestamp : typed);
+  const newest = [names.from, names.to].includes(LATEST) ? await snapshotNamed(parts, LATEST) : "";
+  const name = (typed: string): string => (typed === LATEST ? newest : typed);
   return { ...names, from: name(names.from), to: name(names.to) };
 }
 

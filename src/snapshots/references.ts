@@ -34,7 +34,7 @@ export async function collectReferences(
   const read = new Map<RelPath, RemoteFile>(known?.manifests);
   for (let round = 1; round <= MAX_ROUNDS; round++) {
     const listed = await listManifests(room, options);
-    if (listed.length === 0) throw refusal("the remote has no snapshot manifest, so every blob would count as unused");
+    if (listed.length === 0) throw refusal(NO_MANIFEST);
     const fresh = listed.filter((file) => file.racy || read.get(file.path)?.rev !== file.rev);
     const { vanished, unreadable } = await readAll(room, fresh, { named, read }, options);
     if (unreadable.length > 0) throw refusal(unreadableText(unreadable));
@@ -129,6 +129,13 @@ async function digestsOf(room: SnapshotRoom, file: RemoteFile, options: Snapshot
   if (parsed.kind === "ok" && reason === undefined) return parsed.manifest.files.values();
   throw new BackendError(reason ?? "it cannot be used", { class: "FILE_REJECTED" });
 }
+
+/** A first push that a full disk ended leaves blobs and no manifest; so does somebody who deleted all manifests. */
+const NO_MANIFEST = [
+  "the remote has no snapshot manifest, so every blob would count as unused. Nothing was deleted",
+  "If no snapshot has been finished here yet (a first push that broke off, a full disk), run claude-mirror push, or claude-mirror snapshot when there is nothing to push, with snapshot_format: blobs, and then gc again: it deletes what that snapshot does not name",
+  "If there were snapshots, find out first where they went: claude-mirror snapshots --backend NAME shows what another backend has",
+].join(". ");
 
 function unreadableText(unreadable: readonly string[]): string {
   const more = unreadable.length > 1 ? ` (and ${unreadable.length - 1} more)` : "";

@@ -4,7 +4,7 @@ import { withProject } from "../project.ts";
 export const inspectCommand = command({
   name: "inspect",
   summary: "Show what a snapshot holds, without downloading it",
-  positionals: [{ name: "TIMESTAMP", help: "A snapshot's name.", completes: "snapshot" }],
+  positionals: [{ name: "TIMESTAMP", help: "A snapshot's name, or latest.", completes: "snapshot" }],
   options: {
     paths: { kind: "list", value: "GLOB", help: "Only files that match; may be given more than once." },
     backend: BACKEND_OPTION,

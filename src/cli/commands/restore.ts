@@ -19,7 +19,7 @@ export const restoreCommand = command({
   positionals: [
     {
       name: "TIMESTAMP",
-      help: "A snapshot's name (claude-mirror snapshots); left out with --tag.",
+      help: "A snapshot's name (claude-mirror snapshots), or latest; left out with --tag.",
       optional: true,
       completes: "snapshot",
     },

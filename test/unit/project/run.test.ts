@@ -1,11 +1,16 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BackendError, StaleError } from "../../../src/backends/errors.ts";
 import { blobPath } from "../../../src/backends/layout.ts";
+import { aroundVerbs } from "../../../src/backends/wrap/verbs.ts";
+import { RefusedError } from "../../../src/lib/errors.ts";
+import { relPath } from "../../../src/lib/path.ts";
 import { withVerbs } from "../../support/executor-lab.ts";
 import { memoryBackend } from "../../support/memory-backend.ts";
 import { projectLab } from "../../support/project-lab.ts";
+import { sha256 } from "../../support/snapshot-lab.ts";
+import { tempFolder } from "../../support/temp.ts";
 
 const BLOBS = "_claude_mirror_blobs";
 
@@ -313,4 +318,53 @@ test("push: an agreed version of which only a damaged copy is stored is told as 
   expect(notices.join()).toContain('The snapshot lacks "a.md"');
   const held = JSON.parse(lab.remoteText(`_claude_mirror_snapshots/${snapshot?.timestamp}.json`) ?? "{}");
   expect(Object.keys(held.files)).toEqual(["b.md"]);
+});
+
+test("restore, inspect: latest is the newest snapshot that is whole, and its name is told", async () => {
+  const lab = projectLab();
+  await expect(lab.project().inspect("latest", [])).rejects.toThrow("cannot find the latest snapshot: there is none");
+  lab.write("a.md", "first");
+  await lab.push();
+  lab.write("a.md", "second");
+  await lab.push();
+  const newest = (await lab.project().inspect("latest", [])).info.timestamp;
+  const manifest = (name: string) => `_claude_mirror_snapshots/${name}.json`;
+  expect(lab.remoteText(manifest(newest))).toContain(sha256("second"));
+  const request = { timestamp: "latest", patterns: [], output: tempFolder("restored"), deleteExtra: false };
+  const choice = await lab.project().planRestore(request);
+  expect(choice.plan.timestamp).toBe(newest);
+  await lab.project().restore(choice);
+  expect(readFileSync(join(request.output, "a.md"), "utf8")).toBe("second");
+  lab.put(manifest("2099-01-01T00-00-00Z"), "{ torn");
+  expect((await lab.project().planRestore(request)).plan.timestamp).toBe(newest);
+});
+
+test("gc: what a first push left that a full disk ended is refused with the way out, and goes after the next push", async () => {
+  let isFull = true;
+  const lab = projectLab({
+    wrap: (backend) =>
+      aroundVerbs(backend, async (call, act) => {
+        if (isFull && call.verb === "write" && !call.path.startsWith(BLOBS)) {
+          throw new BackendError("the remote is full", { class: "QUOTA" });
+        }
+        return act();
+      }),
+  });
+  lab.write("a.md", "never finished");
+  expect((await lab.push()).snapshot).toBeNull();
+  const orphan = blobPath(sha256("never finished"));
+  expect(lab.remoteText(orphan)).toBe("never finished");
+  const collect = async () => lab.project().gc(await lab.project().planGc({ graceMs: 0 }));
+  const refused = await collect().catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(RefusedError);
+  for (const said of ["no snapshot manifest", "Nothing was deleted", "claude-mirror push", "and then gc again"]) {
+    expect((refused as RefusedError).message).toContain(said);
+  }
+  isFull = false;
+  lab.write("a.md", "finished");
+  expect((await lab.push()).snapshot).not.toBeNull();
+  expect((await collect()).deleted.map(({ sha256: digest }) => blobPath(digest))).toEqual([relPath(orphan)]);
+  expect(lab.remoteText(orphan)).toBeUndefined();
+  const choice = await lab.project().planRestore({ timestamp: "latest", patterns: [], output: tempFolder("restored") });
+  expect((await lab.project().restore(choice)).items.map(({ status }) => status)).toEqual(["restored"]);
 });
