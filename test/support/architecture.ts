@@ -15,6 +15,7 @@ const CONTRACT = [
 /** What the clouds share besides. */
 const CLOUD = [
   "backends/module.ts",
+  "backends/access-token.ts",
   "backends/endpoints.ts",
   "backends/http-trouble.ts",
   "backends/whole-body.ts",

@@ -3,6 +3,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { hashBytes } from "../../lib/hash.ts";
 import { dumpPython } from "../../lib/json.ts";
 import { readSecret, writeSecret } from "../../lib/secrets.ts";
+import { type Access, type AccessToken, openAccess } from "../access-token.ts";
 import { BackendError } from "../errors.ts";
 import type { TokenStore } from "../module.ts";
 
@@ -38,15 +39,7 @@ export interface Granted {
   readonly refreshToken?: string | undefined;
 }
 
-/** Access tokens, which last some hours, made of the refresh token in the token file. */
-export interface Access {
-  /** One that is good for some minutes at least. */
-  token(): Promise<string>;
-  /** Another one than `refused`, which the server no longer takes. */
-  renewed(refused: string): Promise<string>;
-}
-
-export interface AccessOptions {
+export interface DropboxAccessOptions {
   readonly tokens: TokenStore;
   readonly stateFolder: string;
   readonly clock: Clock;
@@ -55,77 +48,47 @@ export interface AccessOptions {
   readonly authLog?: ((line: string) => void) | undefined;
 }
 
-/** So long before its end an access token is replaced. */
-const EARLY_MS = 5 * 60_000;
-
-interface Kept {
-  readonly token: string;
-  readonly endsMs: number;
+interface Kept extends AccessToken {
   /** Which refresh token it was made of. */
   readonly of: string;
 }
 
 /**
- * An access token is kept in the state folder, readable by its owner alone, so that a run that finds nothing to do
- * needs no request for a new one.
+ * Access tokens, which last some hours, made of the refresh token in the token file. One is kept in the state folder,
+ * readable by its owner alone, so that a run that finds nothing to do needs no request for a new one.
  */
-export function openAccess({ tokens, stateFolder, clock, refresh, authLog }: AccessOptions): Access {
+export function openDropboxAccess(options: DropboxAccessOptions): Access {
+  const { tokens, stateFolder, clock, refresh, authLog } = options;
   const file = join(stateFolder, "dropbox-access.json");
-  let kept: Kept | undefined;
-  let loaded = false;
-  let getting: Promise<string> | undefined;
-
-  const stored = (): DropboxToken => {
+  const signIn = (): DropboxToken => {
     const token = parseToken(tokens.read());
     if (token !== undefined) return token;
     throw new BackendError("Not authenticated. Run claude-mirror auth first.", { class: "AUTH" });
   };
-  const isGood = (found: Kept | undefined, of: string, refused: string | undefined): found is Kept => {
-    return found !== undefined && found.of === of && found.token !== refused && found.endsMs > clock.now() + EARLY_MS;
-  };
-  const renew = (refused: string | undefined): Promise<string> =>
-    tokens.locked(async () => {
-      const own = stored();
-      const of = markOf(own);
-      const elsewhere = readKept(file);
-      if (isGood(elsewhere, of, refused)) {
-        kept = elsewhere;
-        return elsewhere.token;
-      }
-      authLog?.(
-        `Dropbox: ${refused === undefined ? "no access token is good any more" : "the access token was refused"}, asking for another`,
-      );
+  return openAccess({
+    tokens,
+    clock,
+    stored() {
+      const of = markOf(signIn());
+      const kept = readKept(file);
+      return kept?.of === of ? kept : undefined;
+    },
+    async renew({ refused }) {
+      const own = signIn();
+      const why = refused ? "the access token was refused" : "no access token is good any more";
+      authLog?.(`Dropbox: ${why}, asking for another`);
       const granted = await refresh(own).catch((error: unknown) => {
         authLog?.(error instanceof Error ? error.message : String(error));
         throw error;
       });
       authLog?.(`Dropbox: signed in for another ${Math.round(granted.lifeMs / 60_000)} minutes`);
       const next = granted.refreshToken === undefined ? own : { ...own, refreshToken: granted.refreshToken };
-      // First: a refresh token that was spent and not written down would be the end of the sign-in.
       if (next.refreshToken !== own.refreshToken) tokens.write(tokenText(next));
-      kept = { token: granted.accessToken, endsMs: clock.now() + granted.lifeMs, of: markOf(next) };
+      const kept: Kept = { token: granted.accessToken, endsMs: clock.now() + granted.lifeMs, of: markOf(next) };
       writeSecret(file, JSON.stringify(kept));
-      return kept.token;
-    });
-  const get = (refused: string | undefined): Promise<string> => {
-    getting ??= renew(refused).finally(() => {
-      getting = undefined;
-    });
-    return getting;
-  };
-
-  return {
-    async token() {
-      if (!loaded) {
-        const found = readKept(file);
-        if (found !== undefined && found.of === markOf(stored())) kept = found;
-        loaded = true;
-      }
-      if (kept !== undefined && kept.endsMs > clock.now() + EARLY_MS) return kept.token;
-      return get(undefined);
+      return kept;
     },
-    renewed: (refused) => (kept !== undefined && kept.token !== refused ? Promise.resolve(kept.token) : get(refused)),
-  };
+  });
 }
 
 /** Tells refresh tokens apart and gives none away. */

@@ -7,7 +7,7 @@ import { type EndpointRole, endpointOverride } from "../endpoints.ts";
 import { BackendError } from "../errors.ts";
 import { type Attempted, notTheService } from "../http-trouble.ts";
 import type { BackendDeps } from "../module.ts";
-import { type DropboxToken, type Granted, openAccess } from "./access.ts";
+import { type DropboxToken, type Granted, openDropboxAccess } from "./access.ts";
 import { fromCall, refusedToken, wantsNewToken } from "./errors.ts";
 
 /** One call of the API, for messages and for what its failure means. */
@@ -94,7 +94,7 @@ export function createClient(deps: BackendDeps): DropboxClient {
   const { clock } = deps;
   const http = createHttpClient({ connections: 16 });
   const fetch = sdkFetch(http, deps);
-  const access = openAccess({ ...deps, refresh: (token) => requestToken(fetch, token, clock) });
+  const access = openDropboxAccess({ ...deps, refresh: (token) => requestToken(fetch, token, clock) });
   // Without a refresh token of its own the SDK asks for no new access token: each call would ask for one.
   const auth = new DropboxAuth({ fetch });
   const sdk = new Dropbox({ auth, fetch });

@@ -98,7 +98,7 @@ export function createClient(options: ClientOptions): DriveClient {
   /** Signs in, sends, and once more with a new token where the API does not take this one. */
   const signed = async <T>(what: CallWhat, url: string, send: (token: string) => Promise<T>): Promise<T> => {
     what.signal?.throwIfAborted();
-    const token = await session.access(what.signal);
+    const token = await session.token(what.signal);
     try {
       const result = await send(token);
       slowness.over();
@@ -106,7 +106,7 @@ export function createClient(options: ClientOptions): DriveClient {
     } catch (error) {
       const refused = refusedBy(error);
       if (refused?.status === 401) {
-        const fresh = await session.renew(token, what.signal);
+        const fresh = await session.renewed(token, what.signal);
         return await send(fresh).catch((again: unknown) => {
           throw thrown(again, what, url);
         });

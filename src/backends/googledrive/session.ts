@@ -1,6 +1,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import { parseHttpDate } from "../../lib/http.ts";
 import type { HttpClient } from "../../lib/http-client.ts";
+import { type Access, type AccessToken, openAccess } from "../access-token.ts";
 import { BackendError } from "../errors.ts";
 import { fromHttp } from "../http-trouble.ts";
 import type { TokenStore } from "../module.ts";
@@ -8,14 +9,8 @@ import { type DriveToken, formatDriveToken, parseDriveToken } from "./credential
 import { hostOf } from "./hosts.ts";
 import { fromTokenRefusal, mayPass, parseTokenRefusal } from "./refresh-error.ts";
 
-/** The sign-in of one project: an access token whenever one is needed. */
-export interface DriveSession {
-  /** A token that is good for five minutes at least, where Google can be reached. Throws BackendError. */
-  access(signal?: AbortSignal): Promise<string>;
-  /** Another token than `refused`, which the API did not take. */
-  renew(refused: string, signal?: AbortSignal): Promise<string>;
-  /** Refreshes whether that is needed or not: whether Google still honours the sign-in. */
-  probe(signal?: AbortSignal): Promise<void>;
+/** The sign-in of one project. */
+export interface DriveSession extends Access {
   /** Who signed in, `""` when the token file does not say. */
   account(): string;
 }
@@ -31,58 +26,29 @@ export interface SessionOptions {
   readonly log?: ((line: string) => void) | undefined;
 }
 
-/** Tokens are refreshed so long before they end, that parallel calls do not meet the end together. */
-const AHEAD_MS = 5 * 60 * 1000;
 const ATTEMPTS = 4;
 const FIRST_WAIT_MS = 800;
 const MOST_ANSWER = 64 * 1024;
 
 export function createSession(options: SessionOptions): DriveSession {
   const { tokens, clock, log } = options;
-  let known: DriveToken | undefined;
-  let running: Promise<DriveToken> | undefined;
-
-  const isFresh = ({ access, expiresMs }: DriveToken, aheadMs: number): boolean =>
-    access !== "" && expiresMs > clock.now() + aheadMs;
-
-  /** One refresh at a time, here and across processes; what somebody else refreshed meanwhile is taken over. */
-  const refresh = (unless: (token: DriveToken) => boolean, signal: AbortSignal | undefined): Promise<DriveToken> => {
-    running ??= tokens
-      .locked(async () => {
-        const stored = readToken(tokens);
-        if (unless(stored)) return stored;
-        const fresh = await requestToken(stored, options, signal);
-        save(options, stored, fresh);
-        log?.("googledrive: the sign-in was refreshed");
-        return fresh;
-      })
-      .finally(() => {
-        running = undefined;
-      });
-    return running;
-  };
-
-  return {
-    async access(signal) {
-      known ??= readToken(tokens);
-      if (isFresh(known, AHEAD_MS)) return known.access;
-      try {
-        known = await refresh((token) => isFresh(token, AHEAD_MS), signal);
-      } catch (error) {
-        // Google cannot be reached, and the token still holds for a while.
-        if (!(error instanceof BackendError && error.class === "TRANSIENT") || !isFresh(known, 0)) throw error;
-      }
-      return known.access;
+  const access = openAccess({
+    tokens,
+    clock,
+    stored: () => accessOf(readToken(tokens)),
+    async renew({ signal }) {
+      const stored = readToken(tokens);
+      const fresh = await requestToken(stored, options, signal);
+      save(options, stored, fresh);
+      log?.("googledrive: the sign-in was refreshed");
+      return { token: fresh.access, endsMs: fresh.expiresMs };
     },
-    async renew(refused, signal) {
-      known = await refresh((token) => token.access !== refused && isFresh(token, 0), signal);
-      return known.access;
-    },
-    async probe(signal) {
-      known = await refresh(() => false, signal);
-    },
-    account: () => (known ?? readToken(tokens)).account,
-  };
+  });
+  return { ...access, account: () => readToken(tokens).account };
+}
+
+function accessOf({ access, expiresMs }: DriveToken): AccessToken | undefined {
+  return access === "" ? undefined : { token: access, endsMs: expiresMs };
 }
 
 function readToken(tokens: TokenStore): DriveToken {

@@ -1,14 +1,6 @@
-import type { Clock } from "../../lib/clock.ts";
+import { type Access, type AccessToken, openAccess } from "../access-token.ts";
 import { BackendError } from "../errors.ts";
 import type { BackendConfig, BackendDeps } from "../module.ts";
-
-/** Access tokens, which last an hour or so, kept in the token file with what makes new ones. */
-export interface Access {
-  /** One that is good for some minutes at least. */
-  token(): Promise<string>;
-  /** Another one than `refused`, which the server no longer takes. */
-  renewed(refused: string): Promise<string>;
-}
 
 /** The token file (reference 1.11): msal's cache as text, and whose app it belongs to, which nobody reads back. */
 export interface TokenFile {
@@ -17,9 +9,6 @@ export interface TokenFile {
   readonly accounts: readonly string[];
   readonly value: Readonly<Record<string, unknown>>;
 }
-
-/** So long before its end an access token is replaced. */
-const EARLY_MS = 5 * 60_000;
 
 export const NOT_SIGNED_IN = "Not authenticated. Run claude-mirror auth first.";
 
@@ -44,66 +33,40 @@ function unusable(why: string): BackendError {
   return new BackendError(`Could not sign in to OneDrive: ${why}`, { class: "AUTH", hint: "Run claude-mirror auth." });
 }
 
-export function openAccess(config: BackendConfig, deps: BackendDeps): Access {
+/** Access tokens, which last an hour or so, kept in the token file with what makes new ones. */
+export function openOneDriveAccess(config: BackendConfig, deps: BackendDeps): Access {
   const { tokens, clock, authLog } = deps;
-  let kept: { readonly token: string; readonly endsMs: number } | undefined;
-  let getting: Promise<string> | undefined;
-
-  /** A token in the file that is still good. */
-  const found = (refused: string | undefined): string | undefined => {
-    const { cache } = parseTokenFile(tokens.read());
-    const good = goodToken(cache, config.onedriveClientId, clock);
-    if (good === undefined || good.token === refused) return undefined;
-    kept = good;
-    return good.token;
-  };
-  const renew = (refused: string | undefined): Promise<string> =>
-    tokens.locked(async () => {
-      // Somebody else may have renewed it while we waited.
-      const there = found(refused);
-      if (there !== undefined) {
-        authLog?.("OneDrive: another run has renewed the access token meanwhile");
-        return there;
-      }
+  return openAccess({
+    tokens,
+    clock,
+    stored: () => storedToken(parseTokenFile(tokens.read()).cache, config.onedriveClientId),
+    onFound: () => authLog?.("OneDrive: another run has renewed the access token meanwhile"),
+    async renew({ refused }) {
       const { refreshTokenFile } = await import("./sign-in.ts");
       const text = tokens.read();
-      const why = refused === undefined ? "has ended or is about to" : "was refused";
+      const why = refused ? "was refused" : "has ended or is about to";
       authLog?.(`OneDrive: renewing the access token, which ${why}`);
       const refreshed = await refreshTokenFile(parseTokenFile(text), config, deps).catch((error: unknown) => {
         authLog?.(`OneDrive: ${error instanceof Error ? error.message : String(error)}`);
         throw error;
       });
       authLog?.(`OneDrive: renewed, good until ${new Date(refreshed.endsMs).toISOString()}`);
-      // First: a refresh token that was spent and not written down would be the end of the sign-in.
       if (refreshed.text !== text) tokens.write(refreshed.text);
-      kept = refreshed;
-      return refreshed.token;
-    });
-  const get = (refused: string | undefined): Promise<string> => {
-    getting ??= renew(refused).finally(() => {
-      getting = undefined;
-    });
-    return getting;
-  };
-  return {
-    async token() {
-      if (kept !== undefined && kept.endsMs > clock.now() + EARLY_MS) return kept.token;
-      return found(undefined) ?? get(undefined);
+      return refreshed;
     },
-    renewed: (refused) => (kept !== undefined && kept.token !== refused ? Promise.resolve(kept.token) : get(refused)),
-  };
+  });
 }
 
-/** An access token of msal's cache for this app that has some minutes left. */
-function goodToken(cache: string, clientId: string, clock: Clock) {
-  const entries = Object.values(parseObject(parseObject(cache)?.["AccessToken"]) ?? {});
-  for (const entry of entries) {
+/** The access token of msal's cache for this app that lasts longest. */
+function storedToken(cache: string, clientId: string): AccessToken | undefined {
+  let best: AccessToken | undefined;
+  for (const entry of Object.values(parseObject(parseObject(cache)?.["AccessToken"]) ?? {})) {
     const { client_id: app, secret, expires_on: ends, target } = parseObject(entry) ?? {};
     if (typeof secret !== "string" || app !== clientId || !/files\.readwrite/i.test(String(target))) continue;
     const endsMs = Number(ends) * 1000;
-    if (endsMs > clock.now() + EARLY_MS) return { token: secret, endsMs };
+    if (endsMs > (best?.endsMs ?? 0)) best = { token: secret, endsMs };
   }
-  return undefined;
+  return best;
 }
 
 function parseObject(value: unknown): Readonly<Record<string, unknown>> | undefined {

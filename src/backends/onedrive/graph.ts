@@ -2,11 +2,11 @@ import type { Clock } from "../../lib/clock.ts";
 import type { HttpBody } from "../../lib/http-body.ts";
 import { createHttpClient } from "../../lib/http-client.ts";
 import type { HttpResponse } from "../../lib/http-response.ts";
+import type { Access } from "../access-token.ts";
 import { endpointOverride } from "../endpoints.ts";
 import { BackendError } from "../errors.ts";
 import { type Attempted, fromHttp, fromSource, notTheService } from "../http-trouble.ts";
 import type { BackendDeps } from "../module.ts";
-import type { Access } from "./access.ts";
 import { refused } from "./errors.ts";
 
 export interface GraphRequest {

@@ -4,7 +4,7 @@ import { BackendError, StaleError } from "../errors.ts";
 import type { BackendConfig, BackendDeps, BackendModule, Finding, Looked, Probed } from "../module.ts";
 import type { NodeIndex } from "../nodes/node-index.ts";
 import type { Backend, CallOptions } from "../types.ts";
-import { openAccess, parseTokenFile } from "./access.ts";
+import { openOneDriveAccess, parseTokenFile } from "./access.ts";
 import { createOneDriveBackend } from "./backend.ts";
 import { capabilities, type Facts, loadFacts, saveFacts, UNPROVEN } from "./facts.ts";
 import { createGraph, type Graph, textAt } from "./graph.ts";
@@ -54,7 +54,7 @@ function inspect(config: BackendConfig, deps: BackendDeps): readonly Finding[] {
 const callOf = ({ signal }: BackendDeps): CallOptions => (signal === undefined ? {} : { signal });
 
 async function withGraph<T>(config: BackendConfig, deps: BackendDeps, use: (graph: Graph) => Promise<T>): Promise<T> {
-  const graph = createGraph(openAccess(config, deps), deps);
+  const graph = createGraph(openOneDriveAccess(config, deps), deps);
   try {
     return await use(graph);
   } finally {
@@ -139,7 +139,7 @@ function check(config: BackendConfig, deps: BackendDeps): Promise<Looked> {
 
 async function open(config: BackendConfig, deps: BackendDeps): Promise<Backend> {
   const folder = rootFolder(config);
-  const graph = createGraph(openAccess(config, deps), deps);
+  const graph = createGraph(openOneDriveAccess(config, deps), deps);
   const kept = loadFacts(deps.stateFolder, folder, deps.clock.now());
   const { place, ...facts } = kept ?? (await prove(graph, folder, deps));
   const indexes = new Map<string, NodeIndex>();

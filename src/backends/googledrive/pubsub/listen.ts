@@ -77,7 +77,7 @@ function openClient({ place, host, session }: Connection): Client {
   const client = {
     getRequestHeaders: async () => {
       try {
-        const access = await session.access();
+        const access = await session.token();
         trouble = undefined;
         return new Headers({ authorization: `Bearer ${access}` });
       } catch (error) {

@@ -36,11 +36,11 @@ const MOST_ANSWER = 1024 * 1024;
 export function pubsubRest(options: RestOptions): PubsubRest {
   const { session, clock, project } = options;
   return async (request) => {
-    const access = await session.access(request.signal);
+    const access = await session.token(request.signal);
     const first = await send(request, access, options);
     const refused = first.response.status === 401;
     const { response, text } = refused
-      ? await send(request, await session.renew(access, request.signal), options)
+      ? await send(request, await session.renewed(access, request.signal), options)
       : first;
     if (response.ok) return parsed(text, request.what);
     const retryAfter = response.headers.get("retry-after");
