@@ -1,6 +1,6 @@
 import { BackendError, NotFoundError, StaleError } from "../backends/errors.ts";
 import { SYNC_LOG_PATH } from "../backends/layout.ts";
-import type { Backend, Expect, Opened, Source } from "../backends/types.ts";
+import type { Backend, Expect, Opened, Rev, Source } from "../backends/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import { faultPoint } from "../lib/fault.ts";
 import { dumpPython } from "../lib/json.ts";
@@ -151,7 +151,13 @@ export function formatLog(events: readonly StoredEvent[]): string {
 }
 
 type FetchedLog =
-  | { readonly kind: "ok"; readonly events: readonly StoredEvent[]; readonly skipped: number; readonly rev: Expect }
+  | {
+      readonly kind: "ok";
+      readonly events: readonly StoredEvent[];
+      readonly skipped: number;
+      readonly rev: Rev;
+      readonly racy: boolean;
+    }
   | { readonly kind: "missing" }
   | { readonly kind: "unreadable"; readonly reason: string };
 
@@ -163,7 +169,8 @@ export async function fetchLog(
   try {
     const opened = atHand ?? (await backend.read(SYNC_LOG_PATH, signalOf(options)));
     const parsed = await parseOpened(opened, options);
-    return parsed.kind === "ok" ? { ...parsed, rev: opened.file.rev } : parsed;
+    const { rev, racy } = opened.file;
+    return parsed.kind === "ok" ? { ...parsed, rev, racy } : parsed;
   } catch (error) {
     if (error instanceof NotFoundError) return { kind: "missing" };
     throw error;

@@ -151,8 +151,9 @@ export async function look(
     throw new BackendError(`cannot read the sync log "${SYNC_LOG_PATH}": ${log.reason}`, { class: "UNKNOWN" });
   const { news, seen } = newsIn(log.events, mark, deps.wanted());
   if (news.length > 0) await deps.deliver(news);
-  // The version of the answer is not used: what came with it was read after the look, and is at least as new.
-  deps.writeMark({ ...place, seen });
+  // Another machine may have written after the look. A cursor stays the one of the look: nobody tells of a newer one.
+  const rev = backend.poll === undefined && !log.racy ? log.rev : null;
+  deps.writeMark({ ...place, rev, seen });
   return news;
 }
 

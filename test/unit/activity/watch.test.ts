@@ -35,6 +35,7 @@ function lab(options: { readonly hints?: boolean; readonly polls?: boolean; read
   };
   let fault: Error | undefined;
   let silent = false;
+  let afterLook: (() => Promise<unknown>) | undefined;
   const own = new Set<string>();
   let hint = Promise.withResolvers<"changed" | "quiet">();
   const count = <T>(work: () => Promise<T>) => {
@@ -47,7 +48,14 @@ function lab(options: { readonly hints?: boolean; readonly polls?: boolean; read
     if (silent && options.opensSilently) return noAnswer(undefined);
     return {
       ...remote,
-      stat: (path, call) => count(() => (silent ? noAnswer(call?.signal) : remote.stat(path))),
+      stat: (path, call) =>
+        count(async () => {
+          const found = await (silent ? noAnswer(call?.signal) : remote.stat(path));
+          const meanwhile = afterLook;
+          afterLook = undefined;
+          await meanwhile?.();
+          return found;
+        }),
       read: (path) => count(() => remote.read(path)),
       ...(options.polls && { poll: (path, since) => count(() => poll(path, since)) }),
       can: { ...remote.can, tellsSurely: options.hints ?? false },
@@ -92,6 +100,10 @@ function lab(options: { readonly hints?: boolean; readonly polls?: boolean; read
     mark: () => mark,
     written: () => written,
     elsewhere: () => void elsewhere++,
+    /** The hand of another machine, once. */
+    afterNextLook: (act: () => Promise<unknown>) => {
+      afterLook = act;
+    },
     /** From now on nothing is answered, as over a connection that the other side has forgotten. */
     silence: (on: boolean) => {
       silent = on;
@@ -138,6 +150,21 @@ test("watchLog: an unchanged log costs one request a look", async () => {
   const before = it.calls.requests;
   await it.clock.advance(300_000);
   expect(it.calls.requests - before).toBe(10);
+  await it.end();
+});
+
+test("watchLog: what another machine writes between the look and the reading is not read once more", async () => {
+  const it = lab();
+  await it.add(event("ws", "a.md"));
+  it.start();
+  await it.clock.advance(1);
+  await it.add(event("ws", "b.md"));
+  it.afterNextLook(() => it.add(event("ws", "c.md")));
+  await it.clock.advance(30_000);
+  expect(it.inbox).toEqual(["ws b.md", "ws c.md"]);
+  const before = it.calls.requests;
+  await it.clock.advance(60_000);
+  expect(it.calls.requests - before).toBe(2);
   await it.end();
 });
 
