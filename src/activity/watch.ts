@@ -97,8 +97,8 @@ async function follow(deps: WatchDeps, onLook: () => void): Promise<void> {
     }
   } finally {
     ended.abort();
-    // What is under way may still write the mark.
-    await Promise.all([inTurn(async () => undefined), feed?.ended]);
+    // What is under way may still write the mark. A stream that a sleep of the machine has broken takes its time to close.
+    await Promise.all([inTurn(async () => undefined), deps.signal.aborted ? feed?.ended : undefined]);
     await backend.close().catch(() => undefined);
   }
 }
