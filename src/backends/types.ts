@@ -92,6 +92,11 @@ export interface ListOptions extends CallOptions {
   readonly skip?: readonly RelPath[];
   /** Only what lies directly in `under`. */
   readonly shallow?: boolean;
+  /**
+   * Asked about folders that are met below `under`; one for which it says false is named in `folders`, and need not be
+   * walked. A backend may do without.
+   */
+  readonly descend?: (folder: RelPath) => boolean;
   /** False for a run that leaves even caches alone. */
   readonly remember?: boolean;
   /** Called now and then with the number of files seen so far. */

@@ -84,11 +84,32 @@ async function dryRun(parts: Parts, request: RunRequest): Promise<RunResult> {
   return resultOf(parts, request, { plan, look }, { ...NOTHING_DONE, notices });
 }
 
-async function planRun(parts: Parts, request: RunRequest): Promise<{ readonly plan: Plan; readonly look: Look }> {
+interface Planned {
+  readonly plan: Plan;
+  readonly look: Look;
+}
+
+/**
+ * A push looks at no more than it needs. Before it deletes anything, and where something is missing on the remote, it looks
+ * at all: how much is left decides whether it may go on.
+ */
+async function planRun(parts: Parts, request: RunRequest): Promise<Planned> {
+  const sends = request.command === "push" && request.files.length === 0 && (parts.deps.mirrors ?? []).length === 0;
+  const planned = await planAfterLook(parts, request, sends);
+  return planned.look.assumes && lessIsThere(planned.plan) ? planAfterLook(parts, request, false) : planned;
+}
+
+function lessIsThere({ actions, counts, conflicts }: Plan): boolean {
+  if (counts.deleted_remote > 0 || conflicts.some(({ kind }) => kind === "edit/delete")) return true;
+  return actions.some(({ kind }) => kind === "delete-remote" || kind === "delete-local");
+}
+
+async function planAfterLook(parts: Parts, request: RunRequest, sends: boolean): Promise<Planned> {
   const look = await parts.sync.look({
     files: request.files,
     cache: !request.dryRun,
     forWrite: request.command === "push" && !request.dryRun,
+    sends,
   });
   const { strategy } = request;
   const settle = strategy === undefined || strategy === "merge" ? {} : { settle: () => strategy };

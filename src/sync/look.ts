@@ -35,6 +35,8 @@ export interface Look {
   readonly snapshotsMissing: boolean;
   /** The remote says of itself that another one is the primary now; false where nobody has looked. */
   readonly hasMoved: boolean;
+  /** Folders in which nothing has changed here were not looked at: their files count as what was agreed on. */
+  readonly assumes: boolean;
   /** The paths that `inSync` counts, sorted. */
   inSyncPaths(): Iterable<RelPath>;
   /** Every path that `inSync` counts or `rows` holds, sorted; rows in sync are made while they are asked for. */
@@ -60,6 +62,7 @@ export interface Views {
   readonly blobsMissing: boolean;
   readonly snapshotsMissing: boolean;
   readonly hasMoved: boolean;
+  readonly assumes: boolean;
   readonly unusable: ReadonlyMap<string, string>;
   readonly scope: Scope;
 }
@@ -119,6 +122,7 @@ export async function lookAtViews(views: Views, tools: LookTools): Promise<Omit<
     blobsMissing: views.blobsMissing,
     snapshotsMissing: views.snapshotsMissing,
     hasMoved: views.hasMoved,
+    assumes: views.assumes,
     *inSyncPaths() {
       const synced = all(isPlainlyInSync);
       for (let at = 0; at < synced.length; at++) yield pathOf(views, synced.at(at));

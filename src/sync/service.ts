@@ -62,6 +62,11 @@ export interface LookOptions {
   readonly cache: boolean;
   /** A run that sends what has changed follows. */
   readonly forWrite?: boolean;
+  /**
+   * Only what has changed here matters: where each remote folder costs a request, those in which nothing has are taken to
+   * hold what was agreed on, once the folder that holds them shows them.
+   */
+  readonly sends?: boolean;
 }
 
 /** The sync room's door: observe, plan, guard, execute, record, each on its own. */
@@ -290,9 +295,11 @@ async function look(deps: SyncDeps, options: LookOptions, parts: LookParts): Pro
   throw new UsageError(`nothing to work on: no file in the project or on the remote matches ${names}`);
 }
 
-async function everythingInView(deps: SyncDeps, { cache }: LookOptions, parts: LookParts): Promise<Views> {
+async function everythingInView(deps: SyncDeps, options: LookOptions, parts: LookParts): Promise<Views> {
   const { scope, files, load, disown } = parts;
-  const whole = () => wholeViews({ ...deps, scope, cache, listingFile: files.listing, loadBase: () => load(cache) });
+  const { cache, sends = false } = options;
+  const how = { ...deps, scope, cache, sends, listingFile: files.listing };
+  const whole = () => wholeViews({ ...how, loadBase: () => load(cache) });
   const views = await whole();
   if (!views.base.isFirst || !views.remoteExists || speaksOf(views)) return views;
   disown();

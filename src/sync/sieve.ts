@@ -5,9 +5,11 @@ import type { StateIndex } from "./state-index.ts";
 export interface Sieve {
   /** For `ListOptions.sift`. */
   readonly begin: () => (file: RemoteFile) => boolean;
+  /** Takes it that the listing would have the version of this index row: the walk did not come there. */
+  assume(row: number): void;
   /** Whether the listing has the version of this index row. */
   has(row: number): boolean;
-  /** How many it has. */
+  /** How many it has, or would have. */
   count(): number;
 }
 
@@ -36,6 +38,13 @@ export function openSieve(index: () => StateIndex | undefined): Sieve {
         noted++;
         return false;
       };
+    },
+    assume(row) {
+      const base = index();
+      if (base !== undefined && found.length !== base.length) found = new Uint8Array(base.length);
+      if (found[row] === 1) return;
+      found[row] = 1;
+      noted++;
     },
     has: (row) => found[row] === 1,
     count: () => noted,

@@ -82,6 +82,8 @@ export interface StateIndex extends IndexHeader {
   /** Whether a listed file is the version of the base entry: by rev where one is recorded, else by native hash. */
   remoteMatches(row: number, rev: string, nativeHash: string): boolean;
   baseIsRacy(row: number): boolean;
+  /** Whether the base entry could say so of any file: it has a rev that is not racy, and a size. */
+  tellsRemote(row: number): boolean;
   /** Whether the base entry says of a listed file all that the listing does, but for its time and its checksums. */
   isWholly(row: number, file: Pick<RemoteFile, "rev" | "size" | "id" | "nativeHash">): boolean;
 }
@@ -152,6 +154,7 @@ function openIndex(layout: Layout, trailer: IndexTrailer): StateIndex {
   const hashes = hashColumns(layout);
   const hasBase = (row: number) => (at(flags, row) & Flag.base) !== 0;
   const hasLocal = (row: number) => (at(flags, row) & Flag.local) !== 0;
+  const tellsRev = (row: number) => (at(flags, row) & (Flag.base | Flag.rev | Flag.racy)) === (Flag.base | Flag.rev);
   const baseAt = (row: number) => (hasBase(row) ? readBase(row) : undefined);
   const readBase = (row: number): BaseEntry => {
     const rev = text.revAt(row);
@@ -194,10 +197,8 @@ function openIndex(layout: Layout, trailer: IndexTrailer): StateIndex {
     localIsBase: hashes.same,
     remoteMatches: text.remoteMatches,
     baseIsRacy: (row) => (at(flags, row) & Flag.racy) !== 0,
-    isWholly: (row, file) =>
-      (at(flags, row) & (Flag.base | Flag.rev | Flag.racy)) === (Flag.base | Flag.rev) &&
-      layout.baseSize[row] === file.size &&
-      text.saysOfRemote(row, file),
+    tellsRemote: (row) => tellsRev(row) && at(layout.baseSize, row) >= 0,
+    isWholly: (row, file) => tellsRev(row) && layout.baseSize[row] === file.size && text.saysOfRemote(row, file),
   };
 }
 

@@ -4,6 +4,7 @@ import type { Backend, Listing, RemoteFile } from "../backends/types.ts";
 import { MANY_ITEMS, releaseDuring, releaseMemory } from "../lib/memory.ts";
 import { comparePaths, foldersOf, joinUnder, type RelPath } from "../lib/path.ts";
 import type { Base } from "./base.ts";
+import { type ChangedFolders, changedFolders } from "./changed-folders.ts";
 import { sortedFiles } from "./join.ts";
 import { listRemote } from "./listing-cache.ts";
 import { lookAt } from "./local-file.ts";
@@ -22,23 +23,29 @@ export interface WholeViewsOptions {
   /** See listRemote. */
   readonly listingFile: string;
   readonly cache: boolean;
+  /** See LookOptions. */
+  readonly sends?: boolean;
   readonly signal: AbortSignal;
   readonly onEvent: (event: SyncEvent) => void;
 }
 
-/** Looks at everything: the listing is on its way while the project folder is walked. */
+/** Looks at everything: the listing is on its way while the project folder is walked, where it does not wait for what that finds. */
 export async function wholeViews(options: WholeViewsOptions): Promise<Views> {
   const { root, scope, signal, onEvent } = options;
   let base: Base | undefined;
   const sieve = openSieve(() => base?.index);
-  const listing = listWithEvents(options, sieve);
-  listing.catch(() => undefined);
+  const waits = options.sends === true && isWalkedByFolder(await options.backend());
+  const early = waits ? undefined : listWithEvents(options, sieve);
+  early?.catch(() => undefined);
   base = await options.loadBase();
   const onCount = (files: number) => onEvent({ kind: "scan", files, done: false });
   const view = scan({ root, scope, index: base.index, onCount, signal });
   releaseMemory(view.length);
   onEvent({ kind: "scan", files: view.length, done: true });
-  const { files, folders, exists, unusable } = await listing;
+  const changed = waits && !base.isFirst && base.index.length > 0 ? changedFolders(view, base.index) : undefined;
+  const { files, folders, exists, unusable } = await (early ?? listWithEvents(options, sieve, changed));
+  if (changed !== undefined) for (const row of changed.restOf(folders)) sieve.assume(row);
+  onEvent({ kind: "list", files: files.length + sieve.count(), done: true });
   const remote = sortedFiles(files);
   return {
     base,
@@ -51,11 +58,19 @@ export async function wholeViews(options: WholeViewsOptions): Promise<Views> {
     snapshotsMissing: !folders.includes(SNAPSHOTS_FOLDER),
     hasMoved: remote.some(({ path }) => path === MOVED_PATH),
     scope,
+    assumes: changed !== undefined,
     unusable: new Map(unusable.map(({ name, reason }) => [name, reason])),
   };
 }
 
-async function listWithEvents(options: WholeViewsOptions, sieve: Sieve): Promise<Listing> {
+/**
+ * Whether each folder costs a request. Where names that differ by case are one, a new name is held against all that are there.
+ */
+function isWalkedByFolder({ can, changes }: Backend): boolean {
+  return can.listsDeep !== true && changes === undefined && can.names.caseSensitive;
+}
+
+async function listWithEvents(options: WholeViewsOptions, sieve: Sieve, changed?: ChangedFolders): Promise<Listing> {
   const { onEvent, signal, cache } = options;
   let released = 0;
   const onCount = (files: number) => {
@@ -67,15 +82,14 @@ async function listWithEvents(options: WholeViewsOptions, sieve: Sieve): Promise
     onEvent({ kind: "list", files, done: false });
   };
   const sift = sieve.begin;
-  const listing = await listRemote(await options.backend(), {
+  return listRemote(await options.backend(), {
     file: options.listingFile,
     cache,
     onCount,
     sift,
     signal,
+    ...(changed && { descend: changed.has }),
   });
-  onEvent({ kind: "list", files: listing.files.length + sieve.count(), done: true });
-  return listing;
 }
 
 export interface SelectedViewsOptions {
@@ -109,7 +123,18 @@ export async function selectedViews(paths: readonly RelPath[], options: Selected
   const isMissing = (folder: RelPath): boolean => top !== undefined && !top.folders.includes(folder);
   const missing = { blobsMissing: isMissing(BLOBS_FOLDER), snapshotsMissing: isMissing(SNAPSHOTS_FOLDER) };
   const index = onlyRows(base.index, sorted);
-  return { base, index, view, remote, remoteExists, ...missing, hasMoved: false, scope, unusable: new Map() };
+  return {
+    base,
+    index,
+    view,
+    remote,
+    remoteExists,
+    ...missing,
+    hasMoved: false,
+    assumes: false,
+    scope,
+    unusable: new Map(),
+  };
 }
 
 /** Files that both sides agreed on and that are other ones here by now, as far as stats tell. */
@@ -204,6 +229,7 @@ function onlyRows(index: StateIndex, paths: readonly RelPath[]): StateIndex {
     localIsBase: (at) => index.localIsBase(real(at)),
     remoteMatches: (at, rev, nativeHash) => index.remoteMatches(real(at), rev, nativeHash),
     baseIsRacy: (at) => index.baseIsRacy(real(at)),
+    tellsRemote: (at) => index.tellsRemote(real(at)),
     isWholly: (at, file) => index.isWholly(real(at), file),
   };
 }

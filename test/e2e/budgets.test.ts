@@ -84,6 +84,21 @@ describe("requests on Apache", () => {
     }
   });
 
+  test("push: where deep listings are refused, 1,000 more files in new folders take at most 2.1 requests a file, and no change one", async () => {
+    const server = await startApache({ auth: "basic" });
+    try {
+      const machine = await projectOn(server, "more");
+      makeCorpus(machine.project, MANY);
+      expect((await requestsOf(server, machine, "push")).length).toBeLessThanOrEqual(2.4 * MANY);
+      makeCorpus(machine.project, MANY, { from: MANY, seed: 2 });
+      expect((await requestsOf(server, machine, "push")).length).toBeLessThanOrEqual(2.1 * MANY);
+      await nextSecond();
+      expect(await requestsOf(server, machine, "push")).toHaveLength(1);
+    } finally {
+      await server.stop();
+    }
+  });
+
   test("status: where deep listings are refused, unchanged files cost one request a folder", async () => {
     const server = await startApache({ auth: "basic" });
     try {

@@ -34,6 +34,7 @@ const look = await lookAtViews(
     blobsMissing: false,
     snapshotsMissing: false,
     hasMoved: false,
+    assumes: false,
     unusable: new Map(),
     scope,
   },

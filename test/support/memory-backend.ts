@@ -93,7 +93,10 @@ function listFiles(remote: Remote, under: RelPath | "", options: ListOptions = {
   if (!exists) return { files: [], folders: [], unusable: [], exists };
   const view = store.view(under);
   const skipped = (options.skip ?? []).map((folder) => `${store.key(folder)}/`);
+  const isOpen = (path: RelPath): boolean =>
+    foldersOf(path).every((folder) => folder.length <= under.length || (options.descend?.(folder) ?? true));
   const shown = (path: RelPath): boolean =>
+    isOpen(path) &&
     !skipped.some((folder) => store.key(path).startsWith(folder)) &&
     (!options.shallow || parentOf(path).length === under.length);
   const files = view.files.filter((file) => shown(file.path)).map((entry) => describe(remote, entry));

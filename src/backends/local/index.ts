@@ -82,6 +82,7 @@ function capabilities(fileSystem: FileSystem): Capabilities {
     guard: "lock",
     checksums: [],
     writeReturnsRev: true,
+    listsDeep: true,
     atomicWrite: true,
     names: fileSystem.names,
     ...(fileSystem.maxFileSize === undefined ? {} : { maxFileSize: fileSystem.maxFileSize }),

@@ -70,7 +70,9 @@ export function createFolders(connection: DavConnection): Folders {
       known.add(under);
       gone.delete(under);
       for (const folder of listing.folders) known.add(folder);
-      listed.set(under, { deep: options.shallow !== true, skip: new Set(options.skip ?? []) });
+      const { descend } = options;
+      const closed = descend === undefined ? [] : listing.folders.filter((folder) => !descend(folder));
+      listed.set(under, { deep: options.shallow !== true, skip: new Set([...(options.skip ?? []), ...closed]) });
     },
     missing: isMissing,
     make,

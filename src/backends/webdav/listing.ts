@@ -242,9 +242,13 @@ async function walkFrom(walk: Walk, under: RelPath | ""): Promise<boolean> {
   const below = await listOne(walk, under, "1");
   if (below === "missing" || below === "too-deep") return false;
   if (options.shallow === true) return true;
-  const open = below.filter((folder) => !walk.skip.has(folder));
+  const open = descended(walk, below).filter((folder) => !walk.skip.has(folder));
   await inParallel(open, (folder) => (facts.deepListing ? walkDeep(walk, folder) : walkShallow(walk, folder)));
   return true;
+}
+
+function descended({ options: { descend } }: Walk, folders: readonly RelPath[]): readonly RelPath[] {
+  return descend === undefined ? folders : folders.filter(descend);
 }
 
 async function walkDeep(walk: Walk, folder: RelPath): Promise<readonly RelPath[]> {
@@ -257,7 +261,7 @@ async function walkDeep(walk: Walk, folder: RelPath): Promise<readonly RelPath[]
 async function walkShallow(walk: Walk, folder: RelPath): Promise<readonly RelPath[]> {
   const found = await listOne(walk, folder, "1");
   if (found === "missing" || found === "too-deep") throw vanished(folder);
-  return found;
+  return descended(walk, found);
 }
 
 /** It may have been moved to where the walk has been already, so what was seen is not complete. */

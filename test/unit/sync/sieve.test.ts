@@ -80,6 +80,7 @@ async function lookOf(world: readonly One[], files: readonly RemoteFile[], sieve
     blobsMissing: false,
     snapshotsMissing: false,
     hasMoved: false,
+    assumes: false,
     unusable: new Map(),
     scope,
     ...(sieve && { sieve }),
