@@ -29,38 +29,48 @@ interface Noted {
 
 export function notedStore(file: string, { key, clock, isLater }: NotedOptions): NotedStore {
   let notes: Map<string, Noted> | undefined;
-  /** Whether the file holds notes. */
-  let kept = false;
-  const loaded = (): Map<string, Noted> => {
-    if (notes !== undefined) return notes;
+  /** When notes were made that the stream has confirmed since, by id. */
+  const dropped = new Map<string, number>();
+  const added = new Set<string>();
+  const young = (): Noted[] => {
     const since = clock.now() - LONGEST_LAG_MS;
-    const found = readNotes(file, key);
-    kept = found.length > 0;
-    notes = new Map(found.filter(({ atMs }) => atMs >= since).map((noted) => [noted.change.id, noted]));
+    return readNotes(file, key).filter(({ atMs }) => atMs >= since);
+  };
+  const loaded = (): Map<string, Noted> => {
+    notes ??= new Map(young().map((noted) => [noted.change.id, noted]));
     return notes;
   };
   return {
     all: () => [...loaded().values()].map(({ change }) => change),
-    add: (change) => void loaded().set(change.id, { atMs: Math.round(clock.now()), change }),
+    add(change) {
+      loaded().set(change.id, { atMs: Math.round(clock.now()), change });
+      added.add(change.id);
+    },
     settle(streamed) {
       const own = loaded();
       if (own.size === 0) return false;
       const before = own.size;
       for (const { change } of streamed) {
-        const noted = own.get(change.id)?.change;
-        if (noted === undefined || (noted.is !== "gone" && isLater?.(noted, change))) continue;
+        const noted = own.get(change.id);
+        if (noted === undefined || (noted.change.is !== "gone" && isLater?.(noted.change, change))) continue;
         own.delete(change.id);
+        dropped.set(change.id, noted.atMs);
       }
       return own.size !== before;
     },
     save() {
-      const own = notes;
-      if (own === undefined || (own.size === 0 && !kept)) return;
-      if (own.size === 0) fs.rmSync(file, { force: true });
-      else {
-        writeAtomic(file, JSON.stringify({ key, notes: [...own.values()] }), { mode: 0o600, durable: false });
+      if (notes === undefined || (added.size === 0 && dropped.size === 0)) return;
+      // Another process, such as a watcher, may have written meanwhile: of each item the later note stays.
+      const left = new Map(young().map((noted) => [noted.change.id, noted]));
+      for (const [id, atMs] of dropped) if ((left.get(id)?.atMs ?? 0) <= atMs) left.delete(id);
+      for (const id of added) {
+        const noted = notes.get(id);
+        if (noted !== undefined && noted.atMs >= (left.get(id)?.atMs ?? 0)) left.set(id, noted);
       }
-      kept = own.size > 0;
+      if (left.size === 0) fs.rmSync(file, { force: true });
+      else writeAtomic(file, JSON.stringify({ key, notes: [...left.values()] }), { mode: 0o600, durable: false });
+      added.clear();
+      dropped.clear();
     },
   };
 }

@@ -129,3 +129,30 @@ test("save: a run that leaves caches alone keeps its own deeds, and neither adds
   quiet.save();
   expect(await shown(open())).toEqual(["a.md 1", "b.md 1", "c.md 1"]);
 });
+
+test("save: a process that was there all along, such as a watcher, leaves the notes of a run alone, and the other way round", async () => {
+  const it = stream();
+  const watcher = it.open();
+  await watcher.list("");
+  const run = it.open();
+  await run.list("");
+  run.note([file("b", "b.md")]);
+  run.save();
+  it.now += 1000;
+  watcher.save();
+  expect(await shown(it.open())).toEqual(["a.md 1", "b.md 1"]);
+  watcher.note([file("c", "c.md"), file("b", "b.md", "older")]);
+  it.now += 1000;
+  run.note([file("b", "b.md", "2")]);
+  run.save();
+  watcher.save();
+  expect(await shown(it.open())).toEqual(["a.md 1", "b.md 2", "c.md 1"]);
+  // What the stream has confirmed to one is not what another has noted later.
+  it.pages.push([file("b", "b.md", "2"), file("c", "c.md")]);
+  await watcher.list("");
+  it.now += 1000;
+  run.note([file("c", "c.md", "3")]);
+  run.save();
+  watcher.save();
+  expect(await shown(it.open())).toEqual(["a.md 1", "b.md 2", "c.md 3"]);
+});

@@ -2,6 +2,7 @@ import { afterAll, beforeEach, expect, test } from "bun:test";
 import type { Backend } from "../../../src/backends/types.ts";
 import { startFakeDrive } from "../../fakes/googledrive/server.ts";
 import { type DrivePlace, drivePlace } from "../../support/googledrive.ts";
+import { driveLab } from "../../support/googledrive-lab.ts";
 import { addToLog, type LogWatcher, logWatcher } from "../../support/log-watcher.ts";
 import { tempFolder } from "../../support/temp.ts";
 
@@ -87,4 +88,16 @@ test("poll on Google Drive: a log that came back with its folder is read", async
   fake.store.update(user, id, { trashed: false });
   await addToLog(colleague, "ws", "a.md");
   expect(await watcher.look(backend)).toEqual(["ws a.md"]);
+});
+
+test("watch --once without a topic: one changes.list, run after run", async () => {
+  const lab = await driveLab(fake);
+  lab.write("a.md", "a\n");
+  await lab.requests(["push"]);
+  await lab.requests(["watch", "--once"]);
+  await lab.requests(["watch", "--once"]);
+  for (let run = 0; run < 2; run++) {
+    expect(await lab.requests(["watch", "--once"])).toBe(1);
+    expect(fake.history).toEqual(["changes.list"]);
+  }
 });

@@ -3,6 +3,7 @@ import { onedrive } from "../../../src/backends/onedrive/index.ts";
 import type { Backend } from "../../../src/backends/types.ts";
 import { type FakeOneDrive, startFakeOneDrive } from "../../fakes/onedrive/server.ts";
 import { addToLog, type LogWatcher, logWatcher } from "../../support/log-watcher.ts";
+import { oneDriveLab } from "../../support/onedrive-lab.ts";
 import { type Machine, oneDriveMachine } from "../../support/onedrive-setup.ts";
 
 let fake: FakeOneDrive;
@@ -95,4 +96,16 @@ test("poll on OneDrive: without the remote folder nothing is taken for news, and
   expect(await watcher.look(back)).toEqual(["ws a.md"]);
   await next.close();
   await back.close();
+});
+
+test("watch --once: one delta, run after run", async () => {
+  const lab = await oneDriveLab(fake);
+  lab.write("a.md", "a\n");
+  await lab.requests("push");
+  await lab.requests("watch", "--once");
+  await lab.requests("watch", "--once");
+  for (let run = 0; run < 2; run++) {
+    expect(await lab.requests("watch", "--once")).toBe(1);
+    expect(fake.history).toEqual(["delta"]);
+  }
 });
