@@ -41,7 +41,11 @@ export async function localStanding(options: StandingOptions): Promise<LocalStan
   const fresh = freshIndex(files);
   if (fresh === undefined) return wholeWalk(await rebuiltIndex(files, clock.now()), undefined, options);
   const key = walkedKey(files, rules);
-  const walked = readWalked(files, key, clock.now());
+  const last = readWalked(files, key, clock.now());
+  if (last === undefined) return wholeWalk(fresh, key, options);
+  if (last.changed.length === 0) return knownFiles(fresh, last.walked, files);
+  const { readAgain } = await import("./walked-again.ts");
+  const walked = readAgain(last, { root: files.root, index: fresh, rules });
   return walked === undefined ? wholeWalk(fresh, key, options) : knownFiles(fresh, walked, files);
 }
 
@@ -66,7 +70,7 @@ interface Touched {
   readonly size: number;
 }
 
-/** Looks at the files of the index alone: none has come or gone. */
+/** Looks at the files of the index alone: which others there are is known. */
 async function knownFiles(index: StateIndex, walked: Walked, files: SyncFiles): Promise<LocalStanding> {
   const paths = Array.from({ length: index.length }, (_, row) => index.pathAt(row));
   const look = { prefix: `${files.root}/`, lstatSync };

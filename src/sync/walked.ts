@@ -3,11 +3,11 @@ import type { RelPath } from "../lib/path.ts";
 import type { SyncFiles } from "./files.ts";
 import type { ScopeRules } from "./scope.ts";
 
-/** Path below the root, mtime, ctime (milliseconds) and inode of one folder. */
+/** Prefix of the paths in it (`""`, `a/b/`), mtime, ctime (milliseconds) and inode of one folder. */
 type FolderStamp = readonly [path: string, mtimeMs: number, ctimeMs: number, ino: number];
 
 /**
- * What a walk through the project found besides files of the index: while every folder still has its stamps, no file has
+ * What a walk through the project found besides files of the index: in a folder that still has its stamps no file has
  * come or gone, and only the files that are known need to be looked at.
  */
 export interface Walked {
@@ -43,8 +43,14 @@ export function walkedKey(files: SyncFiles, rules: ScopeRules): string {
   return JSON.stringify([files.root, index?.size, index?.mtimeMs, index?.ino, rules]);
 }
 
-/** The last walk, where nothing has come or gone since; undefined where that is not sure. */
-export function readWalked(files: SyncFiles, key: string, nowMs: number): Walked | undefined {
+/** The last walk, and the prefixes of the folders that have to be read again. */
+export interface LastWalk {
+  readonly walked: Walked;
+  readonly changed: readonly string[];
+}
+
+/** Undefined where there is none, it is of no use any more, or a folder is gone. */
+export function readWalked(files: SyncFiles, key: string, nowMs: number): LastWalk | undefined {
   let walked: Walked;
   try {
     walked = JSON.parse(fs.readFileSync(walkedFile(files), "utf8")) as Walked;
@@ -53,19 +59,20 @@ export function readWalked(files: SyncFiles, key: string, nowMs: number): Walked
   }
   if (walked.version !== 1 || walked.key !== key) return undefined;
   if (walked.atMs > nowMs || walked.atMs < nowMs - LASTS_MS) return undefined;
-  return walked.folders.every((folder) => isUnchanged(files.root, folder)) ? walked : undefined;
-}
-
-function isUnchanged(root: string, [path, mtimeMs, ctimeMs, ino]: FolderStamp): boolean {
-  const stat = fs.statSync(`${root}/${path}`, { throwIfNoEntry: false });
-  return stat !== undefined && stat.mtimeMs === mtimeMs && stat.ctimeMs === ctimeMs && stat.ino === ino;
+  const changed: string[] = [];
+  for (const [prefix, mtimeMs, ctimeMs, ino] of walked.folders) {
+    const stat = fs.statSync(`${files.root}/${prefix}`, { throwIfNoEntry: false });
+    if (stat === undefined) return undefined;
+    if (stat.mtimeMs !== mtimeMs || stat.ctimeMs !== ctimeMs || stat.ino !== ino) changed.push(prefix);
+  }
+  return { walked, changed };
 }
 
 /** Notes the folders that a walk reads. */
 export interface FolderNotes {
   /** To be read with, in the place of `fs.readdirSync`. */
   readonly readdirSync: typeof fs.readdirSync;
-  /** Undefined where a later change might not show: a link, or a folder that was changed just now. */
+  /** Undefined where there is a link: what it leads to may change without it. One that was changed just now has no stamps. */
   stamps(atMs: number): readonly FolderStamp[] | undefined;
 }
 
@@ -82,8 +89,11 @@ export function noteFolders(root: string): FolderNotes {
   return {
     readdirSync: readdirSync as unknown as typeof fs.readdirSync,
     stamps(atMs) {
-      const isSettled = folders.every(([, mtimeMs, ctimeMs]) => Math.max(mtimeMs, ctimeMs) < atMs - COARSE_MS);
-      return links === 0 && isSettled ? folders : undefined;
+      if (links > 0) return undefined;
+      return folders.map((folder): FolderStamp => {
+        const [prefix, mtimeMs, ctimeMs] = folder;
+        return Math.max(mtimeMs, ctimeMs) < atMs - COARSE_MS ? folder : [prefix, -1, -1, -1];
+      });
     },
   };
 }

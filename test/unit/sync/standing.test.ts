@@ -92,10 +92,34 @@ test("localStanding: looks only at known files while no folder has changed, and 
   expect((await standing(lab, { clock: muchLater })).ahead).toEqual([]);
 });
 
-test("localStanding: folders that were changed just now, and links, are walked every time", async () => {
-  const lab = await pushed({ "a.md": "one" });
+test("localStanding: a folder that was changed just now is read again every time, and only that one", async () => {
+  const lab = await pushed({ "a.md": "one", "b/c.md": "two", "b/d.md": "three" });
   await standing(lab, { clock: systemClock });
-  expect(existsSync(walked(lab))).toBe(false);
+  writeFileSync(join(lab.root, "b/new.md"), "new");
+  rmSync(join(lab.root, "b/d.md"));
+  expect((await standing(lab, { clock: systemClock })).ahead).toEqual(["b/d.md", "b/new.md"]);
+  lab.write("b/d.md", "three");
+  rmSync(join(lab.root, "b/new.md"));
+  expect(await standing(lab, { clock: systemClock })).toEqual({ inSync: 3, ahead: [], isKnown: true });
+  const kept = JSON.parse(readFileSync(walked(lab), "utf8"));
+  writeFileSync(walked(lab), JSON.stringify({ ...kept, added: ["told by the note"] }));
+  lab.write("b/e/f.md", "in a new folder");
+  expect((await standing(lab)).ahead).toEqual(["b/e/f.md"]);
+});
+
+test("localStanding: a file that was gone and is back, or that was never agreed on, is counted once", async () => {
+  const lab = await pushed({ "a.md": "one", "b/c.md": "two" });
+  rmSync(join(lab.root, "b/c.md"));
+  lab.write("b/x.md", "new");
+  expect((await standing(lab)).ahead).toEqual(["b/c.md", "b/x.md"]);
+  await nextTick(lab);
+  lab.write("b/c.md", "two");
+  lab.write("b/y.md", "newer");
+  expect(await standing(lab)).toEqual({ inSync: 2, ahead: ["b/x.md", "b/y.md"], isKnown: true });
+});
+
+test("localStanding: where there is a link everything is walked every time", async () => {
+  const lab = await pushed({ "a.md": "one" });
   symlinkSync("a.md", join(lab.root, "link.md"));
   expect((await standing(lab)).ahead).toEqual(["link.md"]);
   expect(existsSync(walked(lab))).toBe(false);
