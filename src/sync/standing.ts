@@ -72,16 +72,14 @@ interface Touched {
 
 /** Looks at the files of the index alone: which others there are is known. */
 async function knownFiles(index: StateIndex, walked: Walked, files: SyncFiles): Promise<LocalStanding> {
-  const paths = Array.from({ length: index.length }, (_, row) => index.pathAt(row));
   const look = { prefix: `${files.root}/`, lstatSync };
   const touched: Touched[] = [];
   const ahead: RelPath[] = [...walked.added, ...walked.gone];
   let inSync = 0;
   let row = 0;
   for (const end of [...walked.unseen, index.length]) {
-    const until = paths.length === end ? paths : paths.slice(0, end);
     while (row < end) {
-      const count = index.countUnchanged(row, until, row, look);
+      const count = index.countUnchanged(row, end - row, 0, look);
       inSync += walked.agreed ? count : settleClean(index, [row, row + count], ahead);
       row += count;
       if (row < end) touched.push(touchedAt(index, row++, files.root));

@@ -70,9 +70,10 @@ export interface StateIndex extends IndexHeader {
   /**
    * How many of `paths` from `from` on surely are, one after the other, the recorded files of the rows from `row` on: a
    * fresh lstat shows them, and their stamps are settled. Times in milliseconds as `fs.Stats` gives them are compared to
-   * within half a microsecond, which is all that they hold; no system call pair is that fast. Ends at a system error.
+   * within half a microsecond, which is all that they hold; no system call pair is that fast. Ends at a system error. A
+   * number in the place of `paths` stands for so many of the index's own, from the row on.
    */
-  countUnchanged(row: number, paths: readonly string[], from: number, look: QuickLook): number;
+  countUnchanged(row: number, paths: readonly string[] | number, from: number, look: QuickLook): number;
   /** Whether a fresh look shows the recorded file, exactly. */
   localEquals(row: number, stat: FileStat): boolean;
   /** False when the stamps are too fresh to prove that the hashes hold (racy clean, IndexHeader.hashedSinceMs). */
@@ -303,11 +304,17 @@ function unchangedCounter(layout: Layout, hashedSinceMs: number): StateIndex["co
   const since = hashedSinceMs * 1e6;
   const longAgo = since - COARSE_NS;
   return (firstRow, paths, from, { prefix, lstatSync }) => {
-    const rows = Math.min(paths.length - from, count - firstRow);
+    const rows = Math.min(typeof paths === "number" ? paths : paths.length - from, count - firstRow);
     for (let done = 0; done < rows; done++) {
       const row = firstRow + done;
-      const path = paths[from + done] as string;
-      if (pathLength[row] !== path.length || !text.startsWith(path, textStart[row])) return done;
+      let path: string;
+      if (typeof paths === "number") {
+        const start = textStart[row] as number;
+        path = text.slice(start, start + (pathLength[row] as number));
+      } else {
+        path = paths[from + done] as string;
+        if (pathLength[row] !== path.length || !text.startsWith(path, textStart[row])) return done;
+      }
       let stat: QuickStat;
       try {
         stat = lstatSync(prefix + path);

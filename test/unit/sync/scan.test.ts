@@ -200,7 +200,7 @@ describe("scan", () => {
     const wrong: Readonly<Record<string, (index: StateIndex) => StateIndex>> = {
       "any stat matches": (index) => ({
         ...index,
-        countUnchanged: (row, paths, from) => (index.isAt(row, paths[from] as string) ? 1 : 0),
+        countUnchanged: (row, paths, from) => (index.isAt(row, (paths as readonly string[])[from] as string) ? 1 : 0),
       }),
       "any path is next": (index) => ({ ...index, isAt: () => true }),
     };
