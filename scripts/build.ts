@@ -125,6 +125,8 @@ function definitions({
     FAULTS: String(faults === true),
     TARGET: JSON.stringify(targetName(target)),
     RELEASES: JSON.stringify(releases ?? ""),
+    // Packages ask where they lie for what this program never reads; the answer would be a folder of the building machine.
+    __dirname: '"/"',
   };
 }
 

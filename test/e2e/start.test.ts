@@ -45,6 +45,10 @@ describe("claude-mirror", () => {
     expect(readFileSync(binary).includes("CLAUDE_MIRROR_FAULT_AT")).toBe(false);
   });
 
+  test("claude-mirror: nothing of the machine that built it is in it, so that it needs nothing of that one", () => {
+    expect(readFileSync(binary).includes(join(import.meta.dir, "../.."))).toBe(false);
+  });
+
   test("claude-mirror: settings of Bun lying about are not read", () => {
     writeFileSync(join(home, ".env"), "CLAUDE_MIRROR_DEBUG=1\nFORCE_COLOR=1\n");
     writeFileSync(join(home, "bunfig.toml"), 'preload = ["./gone.ts"]\n');
