@@ -109,7 +109,7 @@ function afterFailure(
   const said = `${error instanceof Error ? error.message : String(error)}.${hint}`;
   if (said !== trouble.told && (!mayPass || (trouble.failures >= QUIET_FAILURES && trouble.told === ""))) {
     trouble.told = said;
-    feed.note(`Changes are looked for now and then, nothing tells of them as they happen: ${said}`);
+    feed.note(`Changes are not told as they happen, the log is looked at every poll_interval instead: ${said}`);
   }
   const longest = mayPass ? LONGEST_PAUSE_MS : LONGEST_HOPELESS_MS;
   const ceiling = Math.min(longest, FIRST_PAUSE_MS * 2 ** Math.min(trouble.failures - 1, 16));

@@ -149,7 +149,7 @@ test("feed: it comes back after it ended, with growing pauses, and says so once 
   it.stream().fail(LOST);
   await it.clock.advance(600_000);
   expect(it.notes).toEqual([
-    "Changes are looked for now and then, nothing tells of them as they happen: Could not listen: it is away.",
+    "Changes are not told as they happen, the log is looked at every poll_interval instead: Could not listen: it is away.",
   ]);
   expect(it.counts.opened).toBeLessThan(25);
   it.refuse(undefined);
@@ -168,7 +168,7 @@ test("feed: a right that is missing is told once with the step, and the log is l
   await it.clock.advance(1_800_000);
   expect(it.inbox).toEqual(["ws a.md"]);
   expect(it.notes).toEqual([
-    "Changes are looked for now and then, nothing tells of them as they happen: Could not listen: no right. Ask for it.",
+    "Changes are not told as they happen, the log is looked at every poll_interval instead: Could not listen: no right. Ask for it.",
   ]);
   expect(it.beats.filter(({ state }) => state === "failing")).toEqual([]);
   await it.end();

@@ -89,8 +89,8 @@ function openClient({ place, host, session }: Connection): Client {
   // As much of GoogleAuth as the client asks for; the real one would look for credentials of its own on this machine.
   const auth = { getClient: async () => client, getUniverseDomain: async () => "googleapis.com" };
   // Without TLS only this machine itself can be meant, and no token is sent.
-  const emulatorMode = new URL(host).protocol === "http:";
-  const options = { projectId: place.project, apiEndpoint: host, emulatorMode, auth };
+  const { origin, protocol } = new URL(host);
+  const options = { projectId: place.project, apiEndpoint: origin, emulatorMode: protocol === "http:", auth };
   const pubsub = new PubSub(options as object);
   return {
     subscription: (name, settings) => pubsub.subscription(name, settings),
