@@ -83,23 +83,36 @@ function expectVersion(program: string, version: string): void {
   throw new Error(`cannot use the new program: ${state}; the old one stays`);
 }
 
-/** The parts that the program at `executable` would put in place differently from what is there. */
-export function staleParts(executable: string): readonly string[] {
+interface Part {
+  readonly component: string;
+  readonly action: string;
+  /** False where nothing of ours is in place. */
+  readonly present?: boolean;
+}
+
+/**
+ * Brings the manual page along, which is a file of ours alone and names the version. Answers the other parts that the
+ * program at `executable` would put in place differently from what is there.
+ */
+export function updateParts(executable: string): readonly string[] {
+  const stale = partsOf(executable).filter(
+    ({ action, present }) => present !== false && (action === "change" || action === "replace"),
+  );
+  return stale
+    .filter(({ component, action }) => !(component === "man" && action === "change" && renewManPage(executable)))
+    .map(({ component }) => component);
+}
+
+function partsOf(executable: string): readonly Part[] {
   const { stdout } = spawnSync(executable, ["install", "--dry-run", "--json"], { encoding: "utf8", timeout: 60_000 });
   try {
-    const { result } = JSON.parse(stdout) as {
-      readonly result: {
-        readonly components: readonly {
-          readonly component: string;
-          readonly action: string;
-          readonly present: boolean;
-        }[];
-      };
-    };
-    return result.components
-      .filter(({ action, present }) => present !== false && (action === "change" || action === "replace"))
-      .map(({ component }) => component);
+    return (JSON.parse(stdout) as { readonly result: { readonly components: readonly Part[] } }).result.components;
   } catch {
     return [];
   }
+}
+
+function renewManPage(executable: string): boolean {
+  const words = ["install", "--only", "man", "--yes"];
+  return spawnSync(executable, words, { stdio: "ignore", timeout: 60_000 }).status === 0;
 }

@@ -95,6 +95,7 @@ describe("update", () => {
     expect([code, stdout]).toEqual([0, expect.stringContaining(`Updated ${version} → 9.9.9`)]);
     expect(stdout).toContain(`process ${process.pid}`);
     expect(stdout).toContain("Out of date: skill.");
+    expect(readFileSync(join(home, "renewed"), "utf8")).toBe("install --only man --yes\n");
     expect(readFileSync(program).equals(Buffer.from(oldProgram("9.9.9")))).toBe(true);
     expect(statSync(program).mode & 0o777).toBe(statSync(binary).mode & 0o777);
     expect(readdirSync(join(home, "bin"))).toEqual(["claude-mirror"]);

@@ -71,7 +71,7 @@ export function oldProgram(version: string, fault = ":"): Uint8Array {
   return Buffer.from(`#!/bin/sh
 case "$1" in
   version) printf '{"version":1,"command":"version","result":{"version":"${version}"}}\\n' ;;
-  install) printf '{"result":{"components":[{"component":"skill","action":"change"},{"component":"hook","action":"none"}]}}\\n' ;;
+  install) if [ "$2" = --only ]; then echo "$*" >"$HOME/renewed"; else printf '{"result":{"components":[{"component":"skill","action":"change"},{"component":"hook","action":"none"},{"component":"man","action":"change"}]}}\\n'; fi ;;
   --version) ${fault}; echo "claude-mirror ${version}" ;;
 esac
 `);

@@ -34,14 +34,14 @@ export const updateCommand = command({
 });
 
 async function apply(ctx: CommandContext, releases: Releases, found: UpdateState): Promise<CommandResult> {
-  const { ownTarget, replaceProgram, staleParts } = await import("../../install/update.ts");
+  const { ownTarget, replaceProgram, updateParts } = await import("../../install/update.ts");
   const target = ownTarget();
   if (target === undefined)
     throw new RefusedError("from-source", "cannot update: this program runs from its sources; update those instead");
   const executable = process.execPath;
   await replaceProgram(releases, { executable, version: found.latest, target });
   const { runningWatcher } = await import("../../app-watch.ts");
-  const [pid, stale] = [runningWatcher(ctx), staleParts(executable)];
+  const [pid, stale] = [runningWatcher(ctx), updateParts(executable)];
   const lines = [`Updated ${found.current} → ${found.latest}, ${executable}`];
   if (pid !== undefined) lines.push(`The watcher (process ${pid}) still runs the old version: restart it.`);
   if (stale.length > 0) lines.push(`Out of date: ${stale.join(", ")}. Run claude-mirror install.`);
