@@ -53,10 +53,11 @@ export class HttpPool {
     const { protocol, hostname, port } = this.#url;
     const host = hostname.replace(/^\[(.*)\]$/, "$1");
     const where = { host, port: port === "" ? (protocol === "https:" ? 443 : 80) : Number(port) };
+    const name = net.isIP(host) ? {} : { servername: host };
     const socket =
       this.#tls === undefined
         ? net.connect(where)
-        : this.#tls.connect({ ...where, ALPNProtocols: ["http/1.1"], ...(net.isIP(host) ? {} : { servername: host }) });
+        : this.#tls.connect({ ...where, ...ownAuthorities(this.#tls), ALPNProtocols: ["http/1.1"], ...name });
     const connection = new HttpConnection(socket, {
       readyEvent: this.#tls === undefined ? "connect" : "secureConnect",
       onFree: (free) => this.#onFree(free),
@@ -98,4 +99,10 @@ export class HttpPool {
 interface Waiter {
   readonly give: (connection: HttpConnection) => void;
   readonly refuse: (error: unknown) => void;
+}
+
+/** Deno's `node:tls` leaves out what NODE_EXTRA_CA_CERTS adds (2.9.6), unless it is told. Nothing where none is added. */
+function ownAuthorities(tls: typeof import("node:tls")): { readonly ca?: string[] } {
+  const isLeftOut = process.versions["deno"] !== undefined && tls.getCACertificates("extra").length > 0;
+  return isLeftOut ? { ca: tls.getCACertificates("default") } : {};
 }
