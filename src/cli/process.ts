@@ -52,14 +52,17 @@ function homeOfAccount(): string | undefined {
 /** A reader that has gone (`| head`) silences the stream and ends nothing else. */
 function sinkOf(stream: NodeJS.WriteStream, onOutputError: ProcessOptions["onOutputError"]): Sink {
   let gone = false;
+  const left = Promise.withResolvers<void>();
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (!gone && error.code !== "EPIPE")
       onOutputError(new Error(`could not write the output: ${systemState(error)}`, { cause: error }));
     gone = true;
+    left.resolve();
   });
   return {
     write: (text) => void (gone || stream.write(text)),
     isTTY: stream.isTTY === true,
+    gone: left.promise,
     get columns() {
       return stream.columns;
     },

@@ -4,6 +4,8 @@ export interface Sink {
   readonly isTTY: boolean;
   /** Width in cells; undefined where there is no terminal. */
   readonly columns?: number | undefined;
+  /** Resolves once nobody reads it any more, as after `| head`. */
+  readonly gone?: Promise<void>;
 }
 
 type Paint = (text: string) => string;

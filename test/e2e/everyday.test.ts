@@ -420,3 +420,21 @@ test("doctor: names what is installed, of another version, missing or not runnin
     detail: expect.stringContaining("was killed"),
   });
 });
+
+test("log --follow: ends by itself when nobody reads it any more", async () => {
+  const words = `"${binary}" log --follow --interval 1 | head -n 1; echo "ended with \${PIPESTATUS[0]}"`;
+  const child = Bun.spawn(["bash", "-c", words], {
+    cwd: bob.project,
+    env: { HOME: bob.home, PATH: "/usr/bin:/bin" },
+    stdout: "pipe",
+  });
+  running.push(child);
+  const reading = child.stdout.getReader();
+  let said = "";
+  while (!said.includes("\n")) said += new TextDecoder().decode((await reading.read()).value);
+  alice.write("again.md", "again\n");
+  await ok(alice, "push", "again.md", "--config", alice.config);
+  for (let next = await reading.read(); !next.done; next = await reading.read())
+    said += new TextDecoder().decode(next.value);
+  expect(said).toContain("ended with 0");
+});

@@ -52,8 +52,12 @@ async function follow(ctx: CommandContext, { config, limit, intervalMs }: Follow
   const { follow: followLog } = await import("../../app-watch.ts");
   const file = config === undefined ? undefined : resolve(ctx.cwd, config);
   const tell = stateReporter(ctx);
-  await untilStopped(ctx, () =>
-    followLog(ctx, file, {
+  // Nobody is left to show anything to.
+  const left = new AbortController();
+  void ctx.stdout.gone?.then(() => left.abort());
+  const world = { ...ctx, signal: AbortSignal.any([ctx.signal, left.signal]) };
+  await untilStopped(world, () =>
+    followLog(world, file, {
       limit,
       intervalMs,
       onEvents(events) {
