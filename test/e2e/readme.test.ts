@@ -18,7 +18,7 @@ afterAll(async () => {
 });
 
 /** What runs until somebody ends it is ended as Ctrl-C does, and that is no failure. */
-const ended = (line: string) => (line.includes(" watch") ? `timeout --preserve-status -s INT 1 ${line}` : line);
+const ended = (line: string) => (/ watch| --follow/.test(line) ? `timeout --preserve-status -s INT 1 ${line}` : line);
 const isScript = (line: string) => line.startsWith("./scripts/");
 
 test("README: every command of it does what it says", async () => {
