@@ -1,7 +1,7 @@
 import { openProject } from "./app.ts";
 import { BackendError } from "./backends/errors.ts";
 import { pythonIso } from "./lib/clock.ts";
-import { NeedsActionError, UsageError } from "./lib/errors.ts";
+import { MissingError, NeedsActionError, UsageError } from "./lib/errors.ts";
 import { readLock, secondsText } from "./lib/lock.ts";
 import type { LocalHealth, Waiting } from "./project/health.ts";
 import { healthCheck, localChecks, mirrorChecks, overallOf, type Patience } from "./project/health-checks.ts";
@@ -52,7 +52,8 @@ async function examine(world: World, file: string, options: HealthOptions): Prom
     config = openConfig(world, file);
     remote = await remoteOf(world, config);
   } catch (error) {
-    if (!(error instanceof SettingsError || error instanceof BackendError || error instanceof UsageError)) throw error;
+    const isFinding = [SettingsError, BackendError, UsageError, MissingError].some((known) => error instanceof known);
+    if (!isFinding || !(error instanceof Error)) throw error;
     return [healthCheck("config", "fail", error.message, { advice: "Run claude-mirror doctor." })];
   }
   const remotes = options.backends ? await examineRemotes(world, { config, remote }, options) : undefined;

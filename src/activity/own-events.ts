@@ -29,3 +29,11 @@ export function ownEvents(stateFolder: string): Set<string> {
     return new Set();
   }
 }
+
+/** Whether this machine has sent an event, or somebody with its names did: under other names it is known by what was sent. */
+export function isOwnEvent(
+  event: StoredEvent,
+  { own, machine, user }: { readonly own: ReadonlySet<string>; readonly machine: string; readonly user: string },
+): boolean {
+  return own.has(identity(event)) || (event.machine === machine && event.user === user);
+}

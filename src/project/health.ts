@@ -1,9 +1,8 @@
 import { statSync } from "node:fs";
 import { eventFiles } from "../activity/event.ts";
 import { peekNotices } from "../activity/inbox.ts";
-import { identity, readLog } from "../activity/log.ts";
-import type { LogEvent } from "../activity/model.ts";
-import { ownEvents } from "../activity/own-events.ts";
+import { readLog } from "../activity/log.ts";
+import { isOwnEvent, ownEvents } from "../activity/own-events.ts";
 import { joinUnder, type RelPath } from "../lib/path.ts";
 import { readIgnoreFile } from "../sync/ignore-file.ts";
 import { localStanding } from "../sync/standing.ts";
@@ -75,11 +74,9 @@ export async function waitingThere(parts: Parts): Promise<Waiting> {
   const { signal, stateFolder, config } = parts.deps;
   const log = await readLog(await parts.backend(), { signal });
   if (log.kind !== "ok") return { files: 0, sinceMs: undefined };
-  const own = ownEvents(stateFolder);
-  const isOwn = (event: LogEvent) =>
-    own.has(identity(event)) || (event.machine === config.machineName && event.user === config.user);
+  const us = { own: ownEvents(stateFolder), machine: config.machineName, user: config.user };
   // By the order of the log, for clocks differ: what came before a run of ours was there to be taken.
-  const since = log.events.slice(log.events.findLastIndex(isOwn) + 1);
+  const since = log.events.slice(log.events.findLastIndex((event) => isOwnEvent(event, us)) + 1);
   const index = loadIndex(parts.sync.files.index);
   const waiting = new Map<string, number>();
   for (const event of since) {

@@ -1,6 +1,6 @@
 import { eventFiles } from "../activity/event.ts";
-import { identity } from "../activity/log.ts";
 import type { LogEvent } from "../activity/model.ts";
+import { isOwnEvent } from "../activity/own-events.ts";
 import type { Presence } from "./model.ts";
 
 /** Who did nothing for longer is not there, milliseconds. */
@@ -21,11 +21,10 @@ export interface PresenceOptions {
  * Entries of a clock that runs ahead count as recent.
  */
 export function presenceIn(events: readonly LogEvent[], options: PresenceOptions): readonly Presence[] {
-  const { machine, user, own, nowMs } = options;
+  const { nowMs } = options;
   const people = new Map<string, { readonly events: LogEvent[] }>();
   for (const event of events) {
-    const isOwn = own.has(identity(event)) || (event.machine === machine && event.user === user);
-    if (isOwn || !(Date.parse(event.timestamp) > nowMs - PRESENT_MS)) continue;
+    if (isOwnEvent(event, options) || !(Date.parse(event.timestamp) > nowMs - PRESENT_MS)) continue;
     const key = JSON.stringify([event.user, event.machine]);
     const known = people.get(key) ?? { events: [] };
     known.events.push(event);

@@ -1,4 +1,3 @@
-import { BackendError } from "../backends/errors.ts";
 import type { Check } from "../project/model.ts";
 
 /** The findings of one look, collected while it goes on. */
@@ -30,8 +29,9 @@ export function openReport(signal: AbortSignal): Report {
         return await run();
       } catch (error) {
         signal.throwIfAborted();
-        const hint = error instanceof BackendError ? error.hint : undefined;
-        add("failed", name, error instanceof Error ? error.message : String(error), hint);
+        const { hint } = (error ?? {}) as { readonly hint?: unknown };
+        const advice = typeof hint === "string" ? hint : undefined;
+        add("failed", name, error instanceof Error ? error.message : String(error), advice);
         return undefined;
       }
     },

@@ -3,9 +3,11 @@ import { rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { appendEvents } from "../../../src/activity/log.ts";
 import type { LogEvent } from "../../../src/activity/model.ts";
+import { BackendError } from "../../../src/backends/errors.ts";
 import { pythonIso, systemClock } from "../../../src/lib/clock.ts";
 import type { LocalHealth } from "../../../src/project/health.ts";
 import { healthCheck, localChecks, mirrorChecks, overallOf } from "../../../src/project/health-checks.ts";
+import { memoryBackend } from "../../support/memory-backend.ts";
 import { projectLab } from "../../support/project-lab.ts";
 
 const HOUR = 3_600_000;
@@ -142,5 +144,26 @@ describe("a project's health", () => {
     lab.write("c.md", "c");
     await lab.push();
     expect((await lab.project().waitingThere()).files).toBe(0);
+  });
+
+  test("mirrorBacklogs: what waits on a mirror that fails, nothing on one that took it", async () => {
+    const broken = new BackendError("the disk is full", { class: "TRANSIENT" });
+    const lab = projectLab({
+      mirrors: [
+        { name: "good", remote: memoryBackend() },
+        {
+          name: "bad",
+          remote: memoryBackend(),
+          wrap: (backend) => ({ ...backend, write: () => Promise.reject(broken) }),
+        },
+      ],
+    });
+    lab.write("a.md", "a");
+    await lab.push();
+    const [good, bad] = await lab.project().mirrorBacklogs();
+    expect(good).toMatchObject({ backend: "good", pending: 0, failed: 0, unsent: 0, snapshots: 0, error: undefined });
+    expect(bad).toMatchObject({ backend: "bad", pending: 1, failed: 0, snapshots: 1 });
+    expect(bad?.error).toContain("the disk is full");
+    expect(await projectLab().project().mirrorBacklogs()).toEqual([]);
   });
 });
