@@ -147,7 +147,7 @@ export async function faultyOneDrive(): Promise<FaultyCloud> {
   return overHttp(fake, {
     name: "OneDrive",
     lent: ["download", "monitor"],
-    largeBytes: 5_300_000,
+    largeBytes: 4_200_000,
     place: () => ({ ...oneDrivePlace(fake), inProcess: true }),
     refusal(trouble) {
       const { status, code, headers } = GRAPH[trouble] ?? {};

@@ -39,6 +39,15 @@ export function digest(bytes: string | Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
+/** The user's files below `folder`: path to SHA-256. */
+export function userDigests(folder: string): Record<string, string> {
+  return Object.fromEntries(
+    filesBelow(folder)
+      .filter(isUserFile)
+      .map((path) => [path, fileDigest(join(folder, path))]),
+  );
+}
+
 const known = new Map<string, string>();
 
 /** SHA-256 of a file, read once as long as its stat stays the same. */

@@ -127,7 +127,8 @@ export function createClient(deps: BackendDeps): DropboxClient {
       signed(call, async (token) => {
         auth.setAccessToken(token);
         const { result, headers } = await act(sdk, call.signal === undefined ? {} : { signal: call.signal });
-        if (!call.silent && !saysSomething(result)) throw notTheService(attempted(call), "Dropbox");
+        const isOurs = call.silent ? result === "" || typeof result === "object" : saysSomething(result);
+        if (!isOurs) throw notTheService(attempted(call), "Dropbox");
         return { result, repeated: wasSentTwice(headers) };
       }),
     download: (path, call, from) =>

@@ -242,14 +242,15 @@ export function matches(item: Item, header: string): boolean {
  */
 export function quickXor(bytes: Uint8Array): string {
   const block = new Uint8Array(20);
-  bytes.forEach((byte, at) => {
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
     const shift = (at * 11) % 160;
     const cell = shift >> 3;
     const wide = byte << (shift & 7);
     block[cell] = (block[cell] as number) ^ (wide & 0xff);
     const next = (cell + 1) % 20;
     block[next] = (block[next] as number) ^ (wide >> 8);
-  });
+  }
   let length = bytes.length;
   for (let at = 12; at < 20; at++) {
     block[at] = (block[at] as number) ^ (length & 0xff);
