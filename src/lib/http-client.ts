@@ -42,11 +42,12 @@ const TIMEOUTS: HttpTimeouts = { connectMs: 10_000, idleMs: 30_000 };
 export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
   const { timeouts = TIMEOUTS, connections = 16 } = options;
   const pools = new Map<string, HttpPool>();
-  const poolOf = async (url: URL): Promise<HttpPool> => {
-    const tls = url.protocol === "https:" ? await import("node:tls") : undefined;
-    const origin = `${url.protocol}//${url.host}`;
-    const pool = pools.get(origin) ?? new HttpPool(url, { most: connections, tls });
-    pools.set(origin, pool);
+  let tls: typeof import("node:tls") | undefined;
+  const poolOf = (url: URL): HttpPool => {
+    const known = pools.get(url.origin);
+    if (known !== undefined) return known;
+    const pool = new HttpPool(url, { most: connections, tls: url.protocol === "https:" ? tls : undefined });
+    pools.set(url.origin, pool);
     return pool;
   };
   return {
@@ -57,9 +58,12 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
       if (url.protocol !== "http:" && url.protocol !== "https:") {
         throw new HttpError(`not a web address: ${url.protocol}`, { failure: "protocol", reached: false });
       }
-      const asked = askedOf(request, { url, body: await readyBody(request.body), timeouts });
-      const pool = await poolOf(url);
-      const connection = await pool.take(signal);
+      const body = request.body === undefined ? undefined : await readyBody(request.body);
+      const asked = askedOf(request, { url, body, timeouts });
+      if (url.protocol === "https:") tls ??= await import("node:tls");
+      const pool = poolOf(url);
+      const taken = pool.take(signal);
+      const connection = taken instanceof Promise ? await taken : taken;
       if (signal?.aborted) {
         connection.close();
         throw signal.reason;

@@ -83,6 +83,7 @@ export function compareCodePoints(a: string, b: string): number {
 const onWindows = process.platform === "win32";
 
 function hasDotComponent(text: string): boolean {
+  if (text.charCodeAt(0) !== 0x2e && !text.includes("/.")) return false;
   return /(^|\/)\.\.?(\/|$)/.test(text);
 }
 
