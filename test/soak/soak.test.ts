@@ -36,7 +36,7 @@ test.each([
 ] as const)(
   "virtualSoak: a watcher that %s is found out",
   async (planted, shows) => {
-    const report = await virtualSoak({ hours: 0.2, seed: SEED, only: "kill", planted });
+    const report = await virtualSoak({ hours: 0.1, seed: SEED, only: "kill", planted });
     expect(all(report, shows)).not.toEqual([]);
   },
   TIMEOUT_MS,

@@ -12,6 +12,7 @@ import type { World } from "../../src/setup/world.ts";
 import { cli } from "../support/cli.ts";
 import { seededRandom } from "../support/random.ts";
 import { REMOTE_KINDS } from "../support/remote-place.ts";
+import { quickFolder } from "../support/temp.ts";
 import { turns, type VirtualClock, virtualClock } from "../support/virtual-clock.ts";
 import {
   cloudSoakPlaces,
@@ -142,8 +143,16 @@ async function setUp(planted: VirtualSoakOptions["planted"]): Promise<Soak> {
   const all = [localSoakPlace(local.place()), await nextcloudSoakPlace(), ...(await cloudSoakPlaces({ now }))];
   for (const place of all) places.set(place.project, place);
   const settings = { poll_interval: POLL_SECONDS };
-  const home = watchedHome(new Map(all.map(({ project, watched }) => [project, watched])), settings);
-  const colleague = watchedHome(new Map(all.map(({ project, direct }) => [project, direct])), settings);
+  const home = watchedHome(
+    new Map(all.map(({ project, watched }) => [project, watched])),
+    settings,
+    quickFolder("soak-home"),
+  );
+  const colleague = watchedHome(
+    new Map(all.map(({ project, direct }) => [project, direct])),
+    settings,
+    quickFolder("soak-home"),
+  );
   const it: Soak = {
     clock,
     ahead,

@@ -20,8 +20,8 @@ export interface WatchedHome {
 export function watchedHome(
   ways: ReadonlyMap<ProjectName, Way>,
   settings: Readonly<Record<string, unknown>>,
+  home = tempFolder("soak-home"),
 ): WatchedHome {
-  const home = tempFolder("soak-home");
   const configs = join(home, ".config/claude_mirror");
   const bin = join(home, "bin");
   for (const folder of [configs, bin]) mkdirSync(folder, { recursive: true });
