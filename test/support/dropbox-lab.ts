@@ -1,19 +1,14 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { FakeDropbox } from "../fakes/dropbox.ts";
-import type { CliOptions, CliRun } from "./cli.ts";
-import { type SetupLab, setupLab } from "./setup-lab.ts";
+import { type CloudLab, cloudLab } from "./cloud-lab.ts";
 
 let labs = 0;
 
-/** A machine with a project on the fake, run inside this process. */
-export interface DropboxLab extends SetupLab {
+export interface DropboxLab extends CloudLab {
   /** The remote folder. */
   readonly root: string;
   readonly token: string;
-  /** Runs a command that must exit 0 and counts the requests that it took. */
-  requests(words: readonly string[]): Promise<number>;
-  write(path: string, content: string): void;
 }
 
 export interface DropboxLabOptions {
@@ -24,37 +19,14 @@ export interface DropboxLabOptions {
 }
 
 export async function dropboxLab(fake: FakeDropbox, options: DropboxLabOptions = {}): Promise<DropboxLab> {
-  const plain = setupLab();
+  const counter = { reset: () => fake.reset(), count: () => fake.total() };
+  const lab = cloudLab({ env: fake.env(), counter });
   const root = options.root ?? `/labs/${++labs}`;
-  const token = join(plain.configDir, "dropbox-notes-token.json");
-  const run = (words: readonly string[], more: CliOptions = {}): Promise<CliRun> =>
-    plain.run(words, { ...more, env: { ...fake.env(), ...more.env } });
-  const made = await run(["init", "--dropbox-app-key", fake.appKey, "--dropbox-folder", root, "--patterns", "**/*"]);
-  if (made.code !== 0) throw new Error(made.stderr);
+  const token = join(lab.configDir, "dropbox-notes-token.json");
+  await lab.ok("init", "--dropbox-app-key", fake.appKey, "--dropbox-folder", root, "--patterns", "**/*");
   if (options.signedIn !== false) {
     writeFileSync(token, fake.tokenFile(), { mode: 0o600 });
     if (fake.tree.get(root) === undefined) fake.tree.createFolder(root);
   }
-  return {
-    ...plain,
-    root,
-    token,
-    run,
-    async json(words, more) {
-      const { code, stdout, stderr } = await run([...words, "--json"], more);
-      if (code !== 0) throw new Error(`${words.join(" ")}: exit ${code}: ${stderr}${stdout}`);
-      return (JSON.parse(stdout) as { result: Record<string, unknown> }).result;
-    },
-    async requests(words) {
-      fake.reset();
-      const { code, stderr, stdout } = await run(words);
-      if (code !== 0) throw new Error(`${words.join(" ")}: exit ${code}: ${stderr}${stdout}`);
-      return fake.total();
-    },
-    write(path, content) {
-      const file = join(plain.project, path);
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, content);
-    },
-  };
+  return { ...lab, root, token };
 }

@@ -29,9 +29,13 @@ export interface FaultyCloud {
   /** Endpoints whose addresses carry their own authorisation: that one of them refuses says nothing of the account. */
   readonly lent: readonly string[];
   place(): RemotePlace;
+  /** No room for another byte, until called with false. */
+  setFull(isFull: boolean): void;
+  /** How many requests came since the last `calm`, those for tokens left out. */
+  requests(): number;
   /** Every endpoint asked since the last `calm`; calls inside a batch as `batch: NAME`. */
   asked(): ReadonlySet<string>;
-  /** False where this endpoint has no such answer. */
+  /** False where this endpoint has no such answer; `*` is any. */
   begin(endpoint: string, trouble: Trouble): boolean;
   /** All is well again. */
   calm(): void;
@@ -61,7 +65,7 @@ const TOKEN: Partial<Record<Trouble, Fault>> = {
   "answers with a page of the network's": { reply: PAGE },
 };
 
-interface Refusing extends Pick<FakeHttp, "requests" | "fault" | "endFaults" | "reset" | "stop"> {
+interface Refusing extends Pick<FakeHttp, "requests" | "count" | "fault" | "endFaults" | "reset" | "stop"> {
   readonly calls: ReadonlyMap<string, number>;
 }
 
@@ -76,10 +80,11 @@ function overHttp(
     readonly refusal: (trouble: Trouble) => Fault | undefined;
     /** Inside of a batch, where there is no connection of its own. */
     readonly refuse: (call: string, trouble: Trouble) => boolean;
-  } & Pick<FaultyCloud, "name" | "largeBytes" | "lent" | "place" | "expireAccess">,
+  } & Pick<FaultyCloud, "name" | "largeBytes" | "lent" | "place" | "setFull" | "expireAccess">,
 ): FaultyCloud {
   return {
     ...rest,
+    requests: () => fake.count(),
     asked: () =>
       new Set([
         ...fake.requests.keys(),
@@ -127,6 +132,9 @@ export async function faultyDrive(): Promise<FaultyCloud> {
       if (refusal !== undefined) fake.refuse(call, { ...refusal, times: Number.POSITIVE_INFINITY });
       return refusal !== undefined;
     },
+    setFull(isFull) {
+      fake.store.free = isFull ? 0 : Number.POSITIVE_INFINITY;
+    },
     expireAccess: () => fake.oauth.expireAccess(),
   });
 }
@@ -157,6 +165,9 @@ export async function faultyOneDrive(): Promise<FaultyCloud> {
       const refusal = GRAPH[trouble];
       if (refusal !== undefined) fake.refuse(call, { ...refusal, times: Number.POSITIVE_INFINITY });
       return refusal !== undefined;
+    },
+    setFull(isFull) {
+      fake.drive.quota = isFull ? fake.drive.used() : Number.POSITIVE_INFINITY;
     },
     expireAccess: () => fake.identity.expireAccess(),
   });
@@ -191,6 +202,10 @@ export async function faultyDropbox(): Promise<FaultyCloud> {
     lent: [],
     largeBytes: 9_000_000,
     place: () => ({ ...dropboxPlace(fake), inProcess: true }),
+    setFull(isFull) {
+      fake.tree.quota = isFull ? fake.tree.used() : Number.POSITIVE_INFINITY;
+    },
+    requests: () => fake.total(),
     asked: () => new Set(fake.counts.keys()),
     begin(endpoint, trouble) {
       const fault = endpoint === "oauth2/token" ? DROPBOX_TOKEN[trouble] : DROPBOX[trouble];

@@ -1,5 +1,4 @@
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
-import type { SetupLab } from "./setup-lab.ts";
 
 /** A clock that leaps over every wait, for all that wait at once. `slept` tells the waits, milliseconds. */
 export function leapingClock(): Clock & { readonly slept: readonly number[] } {
@@ -16,10 +15,4 @@ export function leapingClock(): Clock & { readonly slept: readonly number[] } {
       leapt += Math.max(0, end - now());
     },
   };
-}
-
-/** A lab whose runs leap over their waits, from one run to the next. */
-export function unwaiting<L extends Pick<SetupLab, "run">>(lab: L): L {
-  const clock = leapingClock();
-  return { ...lab, run: (words, options) => lab.run(words, { clock, ...options }) };
 }

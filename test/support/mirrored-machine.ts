@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { type OwnMachine, ownMachine } from "./own-machine.ts";
 import type { RemotePlace } from "./remote-place.ts";
 
-type Place = Pick<RemotePlace, "settings" | "token">;
+type Place = Pick<RemotePlace, "settings" | "token" | "env" | "inProcess">;
 
 export interface MirroredMachine extends OwnMachine {
   /** Absolute path of a mirror's YAML. */
@@ -18,7 +18,12 @@ export async function mirroredMachine(
   settings: Readonly<Record<string, unknown>> = {},
 ): Promise<MirroredMachine> {
   const paths = Object.keys(mirrors).map((mirror) => `~/.config/claude_mirror/${mirror}.yaml`);
-  const machine = await ownMachine(name, primary, { settings: { ...settings, mirror_config_paths: paths } });
+  const env = Object.assign({}, primary.env, ...Object.values(mirrors).map((place) => place.env));
+  const machine = await ownMachine(
+    name,
+    { ...primary, env },
+    { settings: { ...settings, mirror_config_paths: paths } },
+  );
   const configOf = (mirror: string) => join(dirname(machine.config), `${mirror}.yaml`);
   for (const [mirror, place] of Object.entries(mirrors)) {
     const token = join(dirname(machine.config), `webdav-${mirror}-token.json`);

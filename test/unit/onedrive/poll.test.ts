@@ -101,11 +101,11 @@ test("poll on OneDrive: without the remote folder nothing is taken for news, and
 test("watch --once: one delta, run after run", async () => {
   const lab = await oneDriveLab(fake);
   lab.write("a.md", "a\n");
-  await lab.requests("push");
-  await lab.requests("watch", "--once");
-  await lab.requests("watch", "--once");
+  await lab.requests(["push"]);
+  await lab.requests(["watch", "--once"]);
+  await lab.requests(["watch", "--once"]);
   for (let run = 0; run < 2; run++) {
-    expect(await lab.requests("watch", "--once")).toBe(1);
+    expect(await lab.requests(["watch", "--once"])).toBe(1);
     expect(fake.history).toEqual(["delta"]);
   }
 });

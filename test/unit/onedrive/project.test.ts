@@ -3,12 +3,13 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type FakeOneDrive, startFakeOneDrive } from "../../fakes/onedrive/server.ts";
 import { quickXor } from "../../fakes/onedrive/store.ts";
-import { type OneDriveLab, oneDriveLab } from "../../support/onedrive-lab.ts";
+import type { CloudLab } from "../../support/cloud-lab.ts";
+import { oneDriveLab } from "../../support/onedrive-lab.ts";
 import { FOLDER } from "../../support/onedrive-setup.ts";
 import { filesBelow } from "../../support/setup-lab.ts";
 
 let fake: FakeOneDrive;
-let lab: OneDriveLab;
+let lab: CloudLab;
 beforeEach(async () => {
   fake = await startFakeOneDrive();
   lab = await oneDriveLab(fake);
@@ -52,7 +53,7 @@ test("status: a hash that is worked out later, or a version that changes without
   fake.drive.touch(at("b.md")?.id ?? "");
   expect(await inSync()).toBe(2);
   expect(await inSync()).toBe(2);
-  expect(await lab.requests("status")).toBe(1);
+  expect(await lab.requests(["status"])).toBe(1);
 });
 
 test("push --dry-run: leaves what is known of OneDrive alone, and OneDrive as well", async () => {
