@@ -139,7 +139,7 @@ test("feed: while it stands the log is looked at every 5 minutes, and every inte
   await it.end();
 });
 
-test("feed: it comes back after it ended, with growing pauses, and says so once where it lasts", async () => {
+test("case 2.14: a stream that ends is noticed and opened again, with growing pauses, and what lasts is said once", async () => {
   const it = lab();
   await it.clock.advance(1);
   it.stream().fail(LOST);
@@ -174,7 +174,7 @@ test("feed: a right that is missing is told once with the step, and the log is l
   await it.end();
 });
 
-test("feed: a message that cannot be kept is not taken, and comes again", async () => {
+test("case 1.10: a message is taken only once it is kept, and comes again when it could not be", async () => {
   const it = lab();
   await it.clock.advance(1);
   const news = received(event("ws", "a.md"));
@@ -207,7 +207,7 @@ test("feed: what nobody understands is skipped with one line; one of another pro
   await it.end();
 });
 
-test("feed: newer versions' keys are dropped, and pulls change nothing for anybody else", async () => {
+test("case 0.10: newer versions' keys are dropped, and pulls change nothing for anybody else", async () => {
   const it = lab();
   await it.clock.advance(1);
   const newer = { ...event("ws", "a.md"), auto_resolved_files: [] };
