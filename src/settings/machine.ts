@@ -1,4 +1,5 @@
-import { homedir, hostname, userInfo } from "node:os";
+import { readFileSync } from "node:fs";
+import { homedir, hostname } from "node:os";
 import { configDir, type Env, homeFrom } from "../lib/dirs.ts";
 
 /** What the defaults of a project's settings are made from. */
@@ -21,14 +22,22 @@ export function machineFrom(env: Env): Machine {
     home,
     configDir: configDir(env, home),
     hostName: hostname(),
-    userName: env["USER"] || env["USERNAME"] || accountName() || "unknown",
+    userName: env["USER"] || env["LOGNAME"] || env["USERNAME"] || accountName(PASSWD, process.getuid?.()) || "unknown",
   };
 }
 
-/** Undefined for an account that the system has no name for, as in some containers. */
-function accountName(): string | undefined {
+const PASSWD = "/etc/passwd";
+
+/**
+ * The account with this number in a file of the form of passwd(5); undefined where it is not listed there. Asked for
+ * where the runtimes' own `userInfo` goes by the environment, too.
+ */
+export function accountName(file: string, uid: number | undefined): string | undefined {
   try {
-    return userInfo().username;
+    const accounts = readFileSync(file, "utf8")
+      .split("\n")
+      .map((line) => line.split(":"));
+    return accounts.find(([, , number]) => number !== undefined && number === String(uid))?.[0];
   } catch {
     return undefined;
   }

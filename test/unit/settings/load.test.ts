@@ -1,9 +1,8 @@
 import { expect, test } from "bun:test";
 import * as fs from "node:fs";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "../../../src/settings/load.ts";
-import { machineFrom } from "../../../src/settings/machine.ts";
+import { accountName, machineFrom } from "../../../src/settings/machine.ts";
 import { ALICE } from "../../support/machine.ts";
 import { tempFolder } from "../../support/temp.ts";
 
@@ -21,8 +20,13 @@ test("loadConfig: a file that cannot be read says why and what to do", () => {
   expect(loadConfig(file, ALICE)).toMatchObject({ file, projectPath: "/naïve" });
 });
 
-test("machineFrom: without USER, as under cron, the user is the account's name, not unknown", () => {
-  expect(machineFrom({ HOME: "/h" }).userName).toBe(userInfo().username);
+test("machineFrom: without USER, as under cron, the user is the account, and unknown where the system has none", () => {
+  expect(machineFrom({ HOME: "/h", LOGNAME: "eve" }).userName).toBe("eve");
+  const file = join(dir, "passwd");
+  fs.writeFileSync(file, "root:x:0:0::/root:/bin/sh\n# none\ndaemon:x:1:1::/:/bin/false\n");
+  expect([0, 1, 7, undefined].map((uid) => accountName(file, uid))).toEqual(["root", "daemon", undefined, undefined]);
+  expect(accountName(join(dir, "missing"), 0)).toBeUndefined();
+  expect(machineFrom({ HOME: "/h" }).userName).toBe(accountName("/etc/passwd", process.getuid?.()) ?? "unknown");
 });
 
 test("machineFrom: user and host as the Python tool's defaults take them", () => {
