@@ -132,7 +132,7 @@ async function play(runtime: RuntimeName, kind: string): Promise<Played> {
   const tell = async (home: string, ...words: string[]) => {
     const { code, result } = await run(runtime, home, words);
     const mask = (text: string) => masked(text, { [home]: "HOME", [remote.folder]: "REMOTE", [urlOf(remote)]: "URL" });
-    transcript.push({ words: mask(words.join(" ")), code, json: JSON.parse(mask(JSON.stringify(result))) });
+    transcript.push({ words: mask(words.join(" ")), code, json: JSON.parse(mask(JSON.stringify(comparable(result)))) });
     return result;
   };
   await tell(first, "init", ...remote.flags, "--patterns", "**/*");
@@ -154,6 +154,7 @@ async function play(runtime: RuntimeName, kind: string): Promise<Played> {
   await tell(second, "history", "CLAUDE.md");
   await tell(second, "snapshots");
   await tell(second, "log");
+  await tell(second, "stats");
   await tell(second, "restore", snapshot.timestamp, "--output", "../restored");
   const trees = {
     "first machine": userFiles(join(first, "project")),
@@ -171,6 +172,13 @@ function write(home: string, files: Readonly<Record<string, string | Uint8Array>
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, content);
   }
+}
+
+/** Sources and a binary are not installed alike: of what doctor says of the installation only the configs are the same. */
+function comparable(result: Record<string, unknown>): Record<string, unknown> {
+  const { installation } = result as { readonly installation?: readonly { readonly name: string }[] };
+  if (installation === undefined) return result;
+  return { ...result, installation: installation.filter(({ name }) => name.startsWith("config ")) };
 }
 
 function urlOf({ flags }: Remote): string {
