@@ -68,7 +68,7 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
   const signer = createSigner(options);
   let learning: Promise<void> | undefined;
   let server = "";
-  let serverTimeMs: number | undefined;
+  let date = "";
 
   const attempted = (request: DavRequest): Attempted => ({
     what: request.what,
@@ -86,7 +86,7 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
       throw request.signal?.aborted ? request.signal.reason : broken(error, request);
     });
     server = response.headers.get("server") ?? server;
-    serverTimeMs = parseHttpDate(response.headers.get("date") ?? "", clock.now());
+    date = response.headers.get("date") ?? "";
     return response;
   }
 
@@ -126,7 +126,7 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
 
   async function send(request: DavRequest): Promise<HttpResponse> {
     request.signal?.throwIfAborted();
-    await learned(request.signal);
+    if (signer.scheme() === undefined) await learned(request.signal);
     let url = request.url;
     for (let redirects = 0; ; redirects++) {
       const used = signer.scheme();
@@ -151,7 +151,7 @@ export function createConnection(options: DavConnectionOptions): DavConnection {
     broken,
     scheme: signer.scheme,
     server: () => server,
-    serverTimeMs: () => serverTimeMs,
+    serverTimeMs: () => parseHttpDate(date, clock.now()),
     close: () => http.close(),
   };
 }
