@@ -1,5 +1,6 @@
 // Lets the watcher run while everything goes wrong, and counts: `bun scripts/soak.ts [--minutes 30] [--seed N] [--quiet]`.
-// Exit code 1 when a notice was lost or doubled, or when it cost more than it may.
+// Exit code 1 when a notice was lost or doubled, or when it cost more than it may: CPU counts from start-up on, which is most of a
+// run of a few minutes.
 import { parseArgs } from "node:util";
 import { type SoakReport, soak } from "../test/soak/real.ts";
 import type { ProjectName } from "../test/soak/scenario.ts";

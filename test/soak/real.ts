@@ -5,7 +5,8 @@ import { compiledBinary } from "../support/binary.ts";
 import { type OwnMachine, ownMachine } from "../support/own-machine.ts";
 import { seededRandom } from "../support/random.ts";
 import { REMOTE_KINDS, servedPlace } from "../support/remote-place.ts";
-import { cloudSoakPlaces, doubleEntries, fillLog, localSoakPlace, type SoakPlace, servedSoakPlace } from "./places.ts";
+import { cloudSoakPlaces, fillLog, localSoakPlace, type SoakPlace, servedSoakPlace } from "./places.ts";
+import { projectFault } from "./project-fault.ts";
 import { type Fault, type ProjectName, type ScenarioOptions, type Step, scenario, victimOf } from "./scenario.ts";
 import { type Tally, type TallyRow, tally } from "./tally.ts";
 import { type Troubles, troubles } from "./troubles.ts";
@@ -234,7 +235,13 @@ async function fault(it: Soak, act: Fault): Promise<void> {
   const project = "project" in act ? act.project : undefined;
   const end = it.troubles.begin(project, Date.now());
   if (project === undefined) await machineFault(it, act);
-  else await projectFault(it, act, it.places.get(project) as SoakPlace);
+  else {
+    const undo = await projectFault(it.home, act, it.places.get(project) as SoakPlace);
+    if (undo !== undefined && "forMs" in act) {
+      await Bun.sleep(act.forMs);
+      await undo();
+    }
+  }
   end(Date.now());
 }
 
@@ -262,40 +269,6 @@ async function machineFault(it: Soak, act: Fault): Promise<void> {
       it.watcher = startedIn(it);
       it.startedMs = Date.now();
       it.lives++;
-  }
-}
-
-async function projectFault({ home }: Soak, act: Fault, place: SoakPlace): Promise<void> {
-  const { project } = place;
-  switch (act.does) {
-    case "drop":
-    case "expire":
-    case "reset":
-      place[act.does]();
-      break;
-    case "cut":
-    case "hang":
-      await place[act.does]();
-      await Bun.sleep(act.forMs);
-      await place.mend();
-      break;
-    case "restart":
-      await place.stop();
-      await Bun.sleep(act.forMs);
-      await place.restart();
-      break;
-    case "twins":
-      doubleEntries(place);
-      break;
-    case "edit":
-      home.edit(project, { exclude_patterns: [`*.${Date.now()}`] });
-      break;
-    case "break config":
-    case "remove config":
-      if (act.does === "break config") home.breakConfig(project);
-      else home.removeConfig(project);
-      await Bun.sleep(act.forMs);
-      home.edit(project);
   }
 }
 

@@ -14,14 +14,8 @@ import { seededRandom } from "../support/random.ts";
 import { REMOTE_KINDS } from "../support/remote-place.ts";
 import { quickFolder } from "../support/temp.ts";
 import { turns, type VirtualClock, virtualClock } from "../support/virtual-clock.ts";
-import {
-  cloudSoakPlaces,
-  doubleEntries,
-  fillLog,
-  localSoakPlace,
-  nextcloudSoakPlace,
-  type SoakPlace,
-} from "./places.ts";
+import { cloudSoakPlaces, fillLog, localSoakPlace, nextcloudSoakPlace, type SoakPlace } from "./places.ts";
+import { projectFault, type Undo } from "./project-fault.ts";
 import { type Act, type Fault, type ProjectName, scenario, victimOf } from "./scenario.ts";
 import { type Tally, type TallyRow, tally } from "./tally.ts";
 import { type Troubles, troubles } from "./troubles.ts";
@@ -307,7 +301,7 @@ async function fault(it: Soak, act: Fault, atMs: number): Promise<void> {
   const undo =
     project === undefined
       ? await machineFault(it, act)
-      : await projectFault(it, act, it.places.get(project) as SoakPlace);
+      : await projectFault(it.home, act, it.places.get(project) as SoakPlace);
   if (undo === undefined || !("forMs" in act)) return end(it.now());
   it.ends.push({
     atMs: atMs + act.forMs,
@@ -319,8 +313,6 @@ async function fault(it: Soak, act: Fault, atMs: number): Promise<void> {
     },
   });
 }
-
-type Undo = () => Promise<void>;
 
 async function machineFault(it: Soak, act: Fault): Promise<Undo | undefined> {
   switch (act.does) {
@@ -372,36 +364,6 @@ async function sleep(it: Soak, forMs: number): Promise<void> {
 function tamper(mark: string, how: VirtualSoakOptions["planted"]): void {
   if (how === "forgets how far it has read") rmSync(mark, { force: true });
   if (how === "brings all anew") writeFileSync(mark, JSON.stringify({ rev: null, seen: [] }));
-}
-
-async function projectFault({ home }: Soak, act: Fault, place: SoakPlace): Promise<Undo | undefined> {
-  const { project } = place;
-  switch (act.does) {
-    case "drop":
-    case "expire":
-    case "reset":
-      place[act.does]();
-      return;
-    case "cut":
-    case "hang":
-      await place[act.does]();
-      return () => place.mend();
-    case "restart":
-      await place.stop();
-      return () => place.restart();
-    case "twins":
-      doubleEntries(place);
-      return;
-    case "edit":
-      home.edit(project, { exclude_patterns: [`*.${act.project}`, "*.tmp"] });
-      return;
-    case "break config":
-    case "remove config":
-      if (act.does === "break config") home.breakConfig(project);
-      else home.removeConfig(project);
-      return async () => home.edit(project);
-  }
-  return;
 }
 
 async function until(holds: () => boolean, explain: () => string): Promise<void> {
