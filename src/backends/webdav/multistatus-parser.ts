@@ -26,6 +26,20 @@ export interface MultistatusParser {
 const DAV = "{DAV:}";
 const OC = "{http://owncloud.org/ns}";
 
+// Whole, because they are compared with every element of answers that have a million.
+const MULTISTATUS = `${DAV}multistatus`;
+const RESPONSE = `${DAV}response`;
+const PROPSTAT = `${DAV}propstat`;
+const PROP = `${DAV}prop`;
+const HREF = `${DAV}href`;
+const STATUS = `${DAV}status`;
+const ETAG = `${DAV}getetag`;
+const LENGTH = `${DAV}getcontentlength`;
+const MODIFIED = `${DAV}getlastmodified`;
+const COLLECTION = `${DAV}collection`;
+const CHECKSUMS = `${OC}checksums`;
+const CHECKSUM = `${OC}checksum`;
+
 /** What a PROPFIND of ours asks for. */
 export const PROPFIND_BODY = `<?xml version="1.0" encoding="utf-8"?>
 <d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:prop><d:resourcetype/><d:getetag/><d:getcontentlength/><d:getlastmodified/><oc:checksums/></d:prop></d:propfind>`;
@@ -59,28 +73,28 @@ export function createMultistatusParser(onEntry: (entry: DavEntry) => void): Mul
   const path: string[] = [];
   let draft = newDraft();
   let properties = newProperties();
-  const inProp = () => path[2] === `${DAV}propstat` && path[3] === `${DAV}prop`;
+  const inProp = () => path[2] === PROPSTAT && path[3] === PROP;
   const reader = createXmlReader({
     open(name) {
-      if (path.length === 0 && name !== `${DAV}multistatus`) throw new XmlError("the answer is not a multistatus");
-      if (path.length === 1 && name === `${DAV}response`) draft = newDraft();
-      if (path.length === 2 && name === `${DAV}propstat`) properties = newProperties();
+      if (path.length === 0 && name !== MULTISTATUS) throw new XmlError("the answer is not a multistatus");
+      if (path.length === 1 && name === RESPONSE) draft = newDraft();
+      if (path.length === 2 && name === PROPSTAT) properties = newProperties();
       path.push(name);
     },
     close(name, text) {
       path.pop();
       const depth = path.length;
-      if (depth === 1 && name === `${DAV}response`) onEntry(finish(draft));
-      else if (depth === 2 && path[1] === `${DAV}response`) closeInResponse(name, text);
-      else if (depth === 3 && path[2] === `${DAV}propstat` && name === `${DAV}status`) {
+      if (depth === 1 && name === RESPONSE) onEntry(finish(draft));
+      else if (depth === 2 && path[1] === RESPONSE) closeInResponse(name, text);
+      else if (depth === 3 && path[2] === PROPSTAT && name === STATUS) {
         properties.status = statusOf(text);
       } else if (depth >= 4 && inProp()) closeProperty(properties, depth, name, text);
     },
   });
   function closeInResponse(name: string, text: string): void {
-    if (name === `${DAV}href`) draft.href = draft.href === "" ? text.trim() : draft.href;
-    else if (name === `${DAV}status`) draft.status = statusOf(text);
-    else if (name === `${DAV}propstat`) merge(draft, properties);
+    if (name === HREF) draft.href = draft.href === "" ? text.trim() : draft.href;
+    else if (name === STATUS) draft.status = statusOf(text);
+    else if (name === PROPSTAT) merge(draft, properties);
   }
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const decode = (bytes?: Uint8Array): string => {
@@ -118,13 +132,13 @@ function newProperties(): Properties {
 
 function closeProperty(properties: Properties, depth: number, name: string, text: string): void {
   if (depth === 4) {
-    if (name === `${DAV}getetag`) properties.etag = text.trim();
-    else if (name === `${DAV}getcontentlength`) properties.size = text.trim();
-    else if (name === `${DAV}getlastmodified`) properties.modified = text.trim();
-    else if (name === `${OC}checksums`) properties.checksums += ` ${text}`;
+    if (name === ETAG) properties.etag = text.trim();
+    else if (name === LENGTH) properties.size = text.trim();
+    else if (name === MODIFIED) properties.modified = text.trim();
+    else if (name === CHECKSUMS) properties.checksums += ` ${text}`;
   } else if (depth === 5) {
-    if (name === `${DAV}collection`) properties.collection = true;
-    else if (name === `${OC}checksum`) properties.checksums += ` ${text}`;
+    if (name === COLLECTION) properties.collection = true;
+    else if (name === CHECKSUM) properties.checksums += ` ${text}`;
   }
 }
 

@@ -25,9 +25,9 @@ const MAX_DEPTH = 64;
 const MAX_TOKEN = 256 * 1024;
 
 interface Scope {
-  readonly raw: string;
-  readonly name: string;
-  readonly names: Names;
+  raw: string;
+  name: string;
+  names: Names;
   text: string;
 }
 
@@ -82,7 +82,11 @@ export function createXmlReader(handler: XmlHandler): XmlReader {
 /** The elements that are open, innermost last. */
 interface Elements {
   open(tag: string): void;
+  /** Whether this very start tag was read before, under the namespaces in force. */
+  knows(tag: string): boolean;
   close(raw: string): void;
+  /** The name of the innermost one, as it is written. */
+  innermost(): string | undefined;
   text(text: string): void;
   /** True when the document's element has been opened and closed again. */
   complete(): boolean;
@@ -90,25 +94,30 @@ interface Elements {
 
 function createElements(handler: XmlHandler): Elements {
   const stack: Scope[] = [];
+  /** Scopes that were closed, to be used again: answers have a million elements and a depth of six. */
+  const spare: Scope[] = [];
   const outer: Names = { prefixes: new Map([["xml", "http://www.w3.org/XML/1998/namespace"]]), tags: new Map() };
   let seenRoot = false;
   const close = (raw: string) => {
     const top = stack.pop();
     if (top === undefined || top.raw !== raw) throw new XmlError(`</${shorten(raw)}> closes nothing`);
+    spare.push(top);
     handler.close(top.name, top.text);
   };
+  const around = () => stack[stack.length - 1]?.names ?? outer;
   return {
     close,
     open(tag) {
       if (stack.length === 0 && seenRoot) throw new XmlError("a second element after the document's own");
       if (stack.length >= MAX_DEPTH) throw new XmlError(`elements nested deeper than ${MAX_DEPTH}`);
       seenRoot = true;
-      const around = stack[stack.length - 1]?.names ?? outer;
-      const { raw, name, names, empty } = around.tags.get(tag) ?? readTag(around, tag);
-      stack.push({ raw, name, names, text: "" });
+      const { raw, name, names, empty } = around().tags.get(tag) ?? readTag(around(), tag);
+      stack.push(scopeOf(spare.pop(), { raw, name, names }));
       handler.open(name);
       if (empty) close(raw);
     },
+    knows: (tag) => around().tags.has(tag),
+    innermost: () => stack[stack.length - 1]?.raw,
     text(text) {
       const top = stack[stack.length - 1];
       if (top === undefined) {
@@ -120,6 +129,15 @@ function createElements(handler: XmlHandler): Elements {
     },
     complete: () => seenRoot && stack.length === 0,
   };
+}
+
+function scopeOf(spare: Scope | undefined, { raw, name, names }: Omit<Scope, "text">): Scope {
+  if (spare === undefined) return { raw, name, names, text: "" };
+  spare.raw = raw;
+  spare.name = name;
+  spare.names = names;
+  spare.text = "";
+  return spare;
 }
 
 /** Handles one token of `all` that begins at `at`; answers where it ends, or -1 when its end has not come yet. */
@@ -138,15 +156,34 @@ function readToken(elements: Elements, all: string, at: number): number {
     throw new XmlError("a document type declaration");
   }
   if (all.startsWith("<?", at)) return section(all, at, "?>", (end) => checkEncoding(all.slice(at, end)));
+  return all.charCodeAt(at + 1) === SLASH ? readEndTag(elements, all, at) : readStartTag(elements, all, at);
+}
+
+function readEndTag(elements: Elements, all: string, at: number): number {
+  const expected = elements.innermost();
+  const near = at + 2 + (expected?.length ?? 0);
+  // Nearly always: and then no text is made of it.
+  if (expected !== undefined && all.charCodeAt(near) === GREATER && all.startsWith(expected, at + 2)) {
+    elements.close(expected);
+    return near + 1;
+  }
   const end = tagEnd(all, at);
-  if (end < 0) return -1;
-  if (all.charCodeAt(at + 1) === SLASH) elements.close(all.slice(at + 2, end).trimEnd());
-  else elements.open(all.slice(at + 1, end));
-  return end + 1;
+  if (end >= 0) elements.close(all.slice(at + 2, end).trimEnd());
+  return end < 0 ? -1 : end + 1;
+}
+
+function readStartTag(elements: Elements, all: string, at: number): number {
+  const near = all.indexOf(">", at);
+  if (near < 0) return -1;
+  const tag = all.slice(at + 1, near);
+  const end = elements.knows(tag) ? near : tagEnd(all, at);
+  if (end >= 0) elements.open(end === near ? tag : all.slice(at + 1, end));
+  return end < 0 ? -1 : end + 1;
 }
 
 const LESS = 0x3c;
 const SLASH = 0x2f;
+const GREATER = 0x3e;
 const BANG = 0x21;
 const NAME = /^[\p{L}_:][\p{L}\p{N}_:.\-·\p{M}]*$/u;
 
