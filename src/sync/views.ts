@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { BLOBS_FOLDER, MOVED_PATH, SNAPSHOTS_FOLDER } from "../backends/layout.ts";
 import type { Backend, Listing, RemoteFile } from "../backends/types.ts";
-import { MANY_ITEMS, releaseDuring, releaseMemory } from "../lib/memory.ts";
+import { ITEMS_PER_COLLECTION, releaseDuring, releaseMemory } from "../lib/memory.ts";
 import { comparePaths, foldersOf, joinUnder, type RelPath } from "../lib/path.ts";
 import type { Base } from "./base.ts";
 import { type ChangedFolders, changedFolders } from "./changed-folders.ts";
@@ -75,7 +75,7 @@ async function listWithEvents(options: WholeViewsOptions, sieve: Sieve, changed?
   let released = 0;
   const onCount = (files: number) => {
     // Each file leaves some kilobytes behind.
-    if (files - released >= MANY_ITEMS) {
+    if (files - released >= ITEMS_PER_COLLECTION) {
       released = files;
       releaseDuring(files);
     }

@@ -1,6 +1,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { RESERVED_FOLDERS } from "../../src/backends/layout.ts";
 import { local } from "../../src/backends/local/index.ts";
+import type { Backend } from "../../src/backends/types.ts";
 import { pythonIso, systemClock } from "../../src/lib/clock.ts";
 import type { RelPath } from "../../src/lib/path.ts";
 import { loadBase } from "../../src/sync/base.ts";
@@ -12,17 +14,26 @@ import { recordRun } from "../../src/sync/record.ts";
 import { backendConfig, backendDeps } from "./backend-config.ts";
 import type { MeasuredMachine } from "./measured-machine.ts";
 
+/** An absolute folder, or the client of another remote. */
+type AgreedRemote = string | Backend;
+
+function openFolder({ project }: MeasuredMachine, localFolder: string, stateFolder: string): Promise<Backend> {
+  return local.open(
+    backendConfig({ backend: "local", projectPath: project, localFolder }),
+    backendDeps({ stateFolder }),
+  );
+}
+
 /**
  * Writes down that a project and its remote folder agree on every file, as a push would have, in a fraction of its time.
  * The machine has run a command before, so that its state folder exists.
  */
-export async function recordAgreement(machine: MeasuredMachine, remote: string): Promise<number> {
+export async function recordAgreement(machine: MeasuredMachine, remote: AgreedRemote): Promise<number> {
   const states = join(machine.home, ".local/state/claude-mirror");
   const name = readdirSync(states, { withFileTypes: true }).find((entry) => entry.isDirectory())?.name ?? "";
   const stateFolder = join(states, name);
-  const config = backendConfig({ backend: "local", projectPath: machine.project, localFolder: remote });
-  const backend = await local.open(config, backendDeps({ stateFolder }));
-  const { files: listed } = await backend.list("");
+  const backend = typeof remote === "string" ? await openFolder(machine, remote, stateFolder) : remote;
+  const { files: listed } = await backend.list("", { skip: RESERVED_FOLDERS });
   await backend.close();
   const confirmed = new Map<RelPath, BaseEntry>();
   const facts = new Map<RelPath, LocalFact>();
@@ -36,6 +47,6 @@ export async function recordAgreement(machine: MeasuredMachine, remote: string):
   const hashedSinceMs = systemClock.now();
   const base = await loadBase({ files, cache: true, now: hashedSinceMs, canonicalHash: async () => (hash) => hash });
   const learned = { local: new Map(), base: new Map() };
-  recordRun({ files, base, backend: "local", confirmed, local: facts, learned, hashedSinceMs });
+  recordRun({ files, base, backend: backend.kind, confirmed, local: facts, learned, hashedSinceMs });
   return listed.length;
 }
