@@ -38,7 +38,6 @@ beforeAll(async () => {
         DENO_DIR: tempFolder("deno"),
         DENO_NO_UPDATE_CHECK: "1",
         PATH: process.env["PATH"] ?? "",
-        DENO_CERT: tls.certificate,
       },
     },
   };

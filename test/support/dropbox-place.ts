@@ -42,6 +42,10 @@ export function dropboxPlace(fake: FakeDropbox): RemotePlace {
     },
     put: (path, content) => commit(at(path), Buffer.from(content as Uint8Array)),
     remove: (path) => void fake.tree.remove({ path: at(path) }),
+    inManifest(path) {
+      const entry = fake.tree.get(at(path));
+      return entry?.is === "file" ? { id: entry.display, hash: entry.hash } : fail(`no file ${path}`);
+    },
     prints: () => [
       `${fake.tree.journal.length} changes`,
       ...[...fake.tree.entries.values()].map((entry) => `${entry.display} ${entry.is === "file" ? entry.rev : ""}`),

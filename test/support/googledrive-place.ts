@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { FakeDrive } from "../fakes/googledrive/server.ts";
@@ -58,6 +59,10 @@ export function googledrivePlace(fake: FakeDrive): RemotePlace {
     remove(path) {
       const there = inside(parentFor(path), nameOf(path));
       if (there) store.update(OWNER, there.id, { trashed: true });
+    },
+    inManifest(path) {
+      const { id = "", content = "" } = inside(parentFor(path), nameOf(path)) ?? {};
+      return { id, hash: createHash("md5").update(content).digest("hex") };
     },
     prints: () => [
       `${store.changes.length} changes`,

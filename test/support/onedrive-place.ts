@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { FakeOneDrive } from "../fakes/onedrive/server.ts";
+import { quickXor } from "../fakes/onedrive/store.ts";
 import { endpointsOf, tokenFileText } from "./onedrive-setup.ts";
 import type { RemotePlace } from "./remote-place.ts";
 import { quickFolder } from "./temp.ts";
@@ -44,6 +45,7 @@ export function oneDrivePlace(fake: FakeOneDrive): RemotePlace {
     put: (path, content) =>
       void drive.put(parentOf(path), path.slice(path.lastIndexOf("/") + 1), Buffer.from(content as Uint8Array)),
     remove: (path) => drive.remove(drive.find(rootId, path)?.id ?? ""),
+    inManifest: (path) => ({ id: path, hash: quickXor(drive.find(rootId, path)?.bytes ?? new Uint8Array()) }),
     prints: () => [
       `${drive.seq()} changes`,
       ...[...drive.items.values()].map(({ id, name, etag }) => `${id} ${name} ${etag}`),

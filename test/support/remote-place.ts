@@ -27,6 +27,8 @@ export interface RemotePlace {
   refresh?(): void;
   /** Every item with what changes by any write, where the remote is somewhere else than on this disk. */
   prints?(): readonly string[];
+  /** How the Python tool's manifest names a file and its content (reference 1.21), as the service itself tells them. */
+  inManifest?(path: string): { readonly id: string; readonly hash: string };
   put(path: string, content: string | Uint8Array): void;
   remove(path: string): void;
   /** Hides all of the remote; what it answers brings it back. */

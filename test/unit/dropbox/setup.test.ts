@@ -342,18 +342,6 @@ test("auth verbose: every refresh and its end are told on stderr, and no token",
 describe("the shared manifest", () => {
   const manifestOf = (lab: DropboxLab) => join(lab.project, ".claude_mirror_manifest.json");
 
-  test("manifest: holds the path as Dropbox shows it and its content_hash, as the Python tool keeps them", async () => {
-    const lab = await dropboxLab(fake);
-    lab.write("docs/a.md", "content\n");
-    await lab.json(["push"]);
-    const entries = JSON.parse(readFileSync(manifestOf(lab), "utf8")) as Record<string, Record<string, string>>;
-    expect(entries["docs/a.md"]).toMatchObject({
-      remote_file_id: `${lab.root}/docs/a.md`,
-      synced_remote_hash: contentHashOf(Buffer.from("content\n")),
-      synced_hash: createHash("md5").update("content\n").digest("hex"),
-    });
-  });
-
   test("manifest: one that the Python tool wrote is taken up without reading a file", async () => {
     const lab = await dropboxLab(fake);
     const entries: Record<string, object> = {};

@@ -3,6 +3,7 @@ import { CLOUD_KINDS, inProcess } from "../../support/cloud-kinds.ts";
 import { conflictScenarios } from "../../support/conflict-scenarios.ts";
 import { dataLossScenarios } from "../../support/data-loss-scenarios.ts";
 import { guardScenarios } from "../../support/guard-scenarios.ts";
+import { manifestScenarios } from "../../support/manifest-scenarios.ts";
 import { twoMachineScenarios } from "../../support/two-machine-scenarios.ts";
 
 /** The preload's limit ends with the first test file (Bun 1.4.5). */
@@ -11,5 +12,6 @@ setDefaultTimeout(60_000);
 const kind = inProcess(CLOUD_KINDS.googledrive);
 describe("conflicts on Google Drive", () => conflictScenarios(kind));
 describe("data-loss cases on Google Drive", () => dataLossScenarios(kind));
+describe("a project shared with the Python tool on Google Drive", () => manifestScenarios(kind));
 describe("guards on Google Drive", () => guardScenarios(kind));
 describe("two machines on Google Drive", () => twoMachineScenarios(kind));
