@@ -62,7 +62,7 @@ const TROUBLES: readonly (readonly [string, () => unknown, string, string])[] = 
   [
     "a folder that is not shared with the account",
     () => fake.store.remove(lab.user, lab.root),
-    lab?.root ?? "",
+    "not there, or not shared",
     "share",
   ],
 ];
