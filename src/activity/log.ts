@@ -74,11 +74,15 @@ export async function appendEvents(
     if (edited !== undefined) return edited;
     for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
       const found = await fetchLog(backend, options);
-      if (found.kind === "unreadable") return skipped(refusal(found.reason));
-      const body = extended(found.kind === "ok" ? found.events : [], events);
-      if (body === undefined) return { kind: "appended" };
-      const expect = found.kind === "ok" ? found.rev : "absent";
-      if (await replaceLog(backend, body, expect, options)) return { kind: "appended" };
+      if (found.kind === "unreadable") {
+        // A server that writes in place shows half a log for a moment.
+        if (attempt === MAX_TRIES) return skipped(refusal(found.reason));
+      } else {
+        const body = extended(found.kind === "ok" ? found.events : [], events);
+        if (body === undefined) return { kind: "appended" };
+        const expect = found.kind === "ok" ? found.rev : "absent";
+        if (await replaceLog(backend, body, expect, options)) return { kind: "appended" };
+      }
       if (attempt < MAX_TRIES) await options.clock.sleep(RETRY_PAUSE_MS * attempt, options.signal);
     }
     return skipped(`cannot add to the sync log: other machines changed it ${MAX_TRIES} times meanwhile`, {
@@ -91,17 +95,20 @@ export async function appendEvents(
   }
 }
 
-/** Where a log is replaced under a lock, reading it under the same lock saves requests. Undefined where that is of no use. */
+/**
+ * Where a log is replaced under a lock, reading it under the same lock saves requests. Undefined where that is of no use, and
+ * where the log could not be read.
+ */
 async function editLog(
   backend: Backend,
   events: readonly LogEvent[],
   options: AppendOptions,
 ): Promise<AppendResult | undefined> {
   if (backend.edit === undefined || options.wasSeen !== true) return undefined;
-  let result: AppendResult = { kind: "appended" };
+  let result: AppendResult | undefined;
   const change = async (opened: Opened): Promise<Source | undefined> => {
     const found = await parseOpened(opened, options);
-    result = found.kind === "ok" ? { kind: "appended" } : skipped(refusal(found.reason));
+    result = found.kind === "ok" ? { kind: "appended" } : undefined;
     const body = found.kind === "ok" ? extended(found.events, events) : undefined;
     if (body !== undefined) faultPoint("log-write");
     return body;

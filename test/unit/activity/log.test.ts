@@ -7,6 +7,7 @@ import { BackendError, StaleError } from "../../../src/backends/errors.ts";
 import { SYNC_LOG_PATH } from "../../../src/backends/layout.ts";
 import type { Backend } from "../../../src/backends/types.ts";
 import type { Clock } from "../../../src/lib/clock.ts";
+import { fromBytes } from "../../../src/lib/streams.ts";
 import { textAt } from "../../support/bodies.ts";
 import { type MemoryBackend, memoryBackend } from "../../support/memory-backend.ts";
 import { spyBackend } from "../../support/spy-backend.ts";
@@ -210,6 +211,19 @@ describe("appendEvents", () => {
       expect(result.kind === "skipped" && result.notice).toContain("it was left as it is, remove or repair it");
       expect(await textAt(backend, SYNC_LOG_PATH)).toBe(text);
     }
+  });
+
+  test("appendEvents: a log that another machine is just writing is read again until it is whole", async () => {
+    const kept = withLog(LOG_0531);
+    let halves = 2;
+    const read: Backend["read"] = async (path, options) => {
+      const opened = await kept.read(path, options);
+      return halves-- > 0 ? { ...opened, body: fromBytes(new TextEncoder().encode(LOG_0531.slice(0, 40))) } : opened;
+    };
+    const backend = { ...kept, read };
+    expect(await appendEvents(backend, [eventAt(1)], { clock: countingClock() })).toEqual({ kind: "appended" });
+    const log = await readLog(kept);
+    expect(log.kind === "ok" && log.events.at(-1)).toEqual(eventAt(1));
   });
 
   test("appendEvents: a read that fails leaves the log and becomes a notice", async () => {
