@@ -55,14 +55,15 @@ test("push: mirrors are sent files while the primary is still being sent others,
 
 test("push: a mirror that fails meanwhile costs the primary nothing, and what it lacks waits in its queue", async () => {
   const { lab, mirror, onMirror, held } = labWithSlowPrimary();
-  onMirror.fail("write", down(), { path: "notes/5.md", times: 2 });
+  onMirror.fail("write", down(), { path: "notes/0.md", times: 2 });
   const push = lab.push();
   await held.arrived;
+  await until(() => onMirror.history.includes("write notes/0.md"));
   held.release();
   const first = await push;
   expect(outcome(first)).toMatchObject({ state: "pending", pending: 1 });
-  expect(outcome(await lab.push())).toMatchObject({ state: "ok", uploaded: ["notes/5.md"] });
-  expect(textOn(mirror, "notes/5.md")).toBe("note 5");
+  expect(outcome(await lab.push())).toMatchObject({ state: "ok", uploaded: ["notes/0.md"] });
+  expect(textOn(mirror, "notes/0.md")).toBe("note 0");
 });
 
 test("push: a file that the primary refuses reaches no mirror", async () => {

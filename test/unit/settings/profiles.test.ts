@@ -1,12 +1,10 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "../../../src/settings/load.ts";
 import { parseSetting, profileFile, profileNames, writeProfile } from "../../../src/settings/profiles.ts";
 import { ALICE } from "../../support/machine.ts";
-import { removeTempFolders, tempFolder } from "../../support/temp.ts";
-
-afterEach(removeTempFolders);
+import { tempFolder } from "../../support/temp.ts";
 
 function lab(config: string, profiles: Readonly<Record<string, string>> = {}) {
   const configDir = tempFolder("profiles");

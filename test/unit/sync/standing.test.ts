@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import {
   copyFileSync,
   existsSync,
@@ -16,9 +16,7 @@ import { type Clock, systemClock } from "../../../src/lib/clock.ts";
 import { syncFiles } from "../../../src/sync/files.ts";
 import { type LocalStanding, localStanding } from "../../../src/sync/standing.ts";
 import { type ProjectLab, projectLab } from "../../support/project-lab.ts";
-import { removeTempFolders, tempFolder } from "../../support/temp.ts";
-
-afterEach(removeTempFolders);
+import { tempFolder } from "../../support/temp.ts";
 
 const RULES = { filePatterns: ["**/*"], excludePatterns: ["**/*.tmp"] };
 /** Far enough ahead that folders count as settled. */
