@@ -1,5 +1,5 @@
 import { lazyMap, type Places } from "../lib/lazy-map.ts";
-import { MANY_ITEMS, releaseDuring } from "../lib/memory.ts";
+import { MANY_ITEMS, releaseMemory } from "../lib/memory.ts";
 import type { RelPath } from "../lib/path.ts";
 import type { StateIndex } from "./state-index.ts";
 
@@ -31,7 +31,7 @@ export function agreedDigests(
 function placesOf(rows: Int32Array, index: StateIndex): Places<RelPath> {
   function* values(): Generator<number> {
     for (let at = 0; at < rows.length; at++) {
-      if (at % MANY_ITEMS === MANY_ITEMS - 1) releaseDuring(rows.length);
+      if (at % MANY_ITEMS === MANY_ITEMS - 1) releaseMemory(rows.length);
       yield rows[at] as number;
     }
   }
@@ -43,7 +43,7 @@ function placesOf(rows: Int32Array, index: StateIndex): Places<RelPath> {
     values,
     forEach(visit) {
       for (let at = 0; at < rows.length; at++) {
-        if (at % MANY_ITEMS === MANY_ITEMS - 1) releaseDuring(rows.length);
+        if (at % MANY_ITEMS === MANY_ITEMS - 1) releaseMemory(rows.length);
         visit(rows[at] as number, index.pathAt(rows[at] as number));
       }
     },
