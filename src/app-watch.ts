@@ -7,6 +7,7 @@ import { openProject, projectDeps } from "./app.ts";
 import { configDir, stateDir } from "./lib/dirs.ts";
 import { writeAtomic } from "./lib/fs.ts";
 import { acquireLock, type LockState, readLock } from "./lib/lock.ts";
+import { releaseWaiting } from "./lib/memory.ts";
 import { type DesktopOptions, showOnDesktop } from "./platform/desktop.ts";
 import { autoPull } from "./project/auto-pull.ts";
 import { type FollowRequest, followLog } from "./project/follow-log.ts";
@@ -96,6 +97,7 @@ export async function watchAll(world: World, { configs, ...options }: WatchAllOp
         signalled = now;
         return asked;
       },
+      tidy: releaseWaiting,
       note: world.note,
     });
   } finally {

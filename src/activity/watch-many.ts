@@ -17,12 +17,15 @@ export interface WatchManyDeps {
   watch(key: string, signal: AbortSignal): Promise<void>;
   /** Whether somebody has asked to look again since the last call; then what has failed is tried at once. */
   asked(): boolean;
+  /** Called every few minutes: time to tidy up. */
+  tidy?(): void;
   /** Takes one line about what begins, ends and fails. */
   note(line: string): void;
 }
 
 const ROUND_MS = 2_000;
 const LONGEST_PAUSE_MS = 60_000;
+const ROUNDS_TO_TIDY = 60;
 
 interface Running {
   readonly stamp: string;
@@ -45,7 +48,8 @@ interface State {
  */
 export async function watchMany(deps: WatchManyDeps): Promise<void> {
   const state: State = { running: new Map(), leaving: new Map() };
-  while (!deps.signal.aborted) {
+  for (let round = 1; !deps.signal.aborted; round++) {
+    if (round % ROUNDS_TO_TIDY === 0) deps.tidy?.();
     try {
       settle(state, deps);
     } catch (error) {

@@ -25,6 +25,14 @@ export function releaseDuring(items: number): void {
   if (items >= MANY_ITEMS) collect();
 }
 
+/**
+ * The same for a process that waits for days: a collector that is hardly ever asked for memory lets garbage lie. For
+ * moments when nobody waits.
+ */
+export function releaseWaiting(): void {
+  collect();
+}
+
 function collect(): void {
   (globalThis as Collecting).Bun?.gc?.(true);
 }

@@ -12,7 +12,7 @@ function lab() {
   const now = new Map<string, number>();
   const begun: string[] = [];
   const ends = new Map<string, (error?: Error) => void>();
-  const state = { asked: false, slowToEnd: undefined as Promise<void> | undefined };
+  const state = { asked: false, tidied: 0, slowToEnd: undefined as Promise<void> | undefined };
   const most = { atOnce: 0 };
   const watching = watchMany({
     clock,
@@ -37,6 +37,7 @@ function lab() {
       state.asked = false;
       return was;
     },
+    tidy: () => void state.tidied++,
     note: (line) => void notes.push(line),
   });
   return {
@@ -153,5 +154,12 @@ test("watchMany: a clock that was set back does not put off what is tried again"
   it.clock.suspend(-24 * 3_600_000);
   await it.clock.advance(6_000);
   expect(it.begun).toHaveLength(2);
+  await it.end();
+});
+
+test("watchMany: tidies up every few minutes, and not more often", async () => {
+  const it = lab();
+  await it.clock.advance(3_600_000);
+  expect(it.state.tidied).toBe(30);
   await it.end();
 });
