@@ -215,13 +215,15 @@ async function withFolder(
 ): Promise<HttpResponse> {
   const { connection, folders } = remote;
   if (folders.missing(folder)) await folders.make(folder, options);
+  const before = folders.made();
   const first = await sendDrained(connection, request);
   const { status } = first;
   // No two servers agree: 409 (RFC 4918), 404 (Go), 500 (nginx).
   if (folder === "" || (status !== 409 && status !== 404 && status !== 500)) return first;
   folders.forget(folder);
-  const made = await folders.make(folder, options);
-  return made || status !== 500 ? sendDrained(connection, request) : first;
+  await folders.make(folder, options);
+  // Where nothing was missing, by another request of ours made meanwhile neither, a 500 has another reason.
+  return status !== 500 || folders.made() > before ? sendDrained(connection, request) : first;
 }
 
 /** The error for a change that was refused: StaleError where a guard of ours was what refused it. */

@@ -13,6 +13,8 @@ export interface Folders {
   missing(folder: RelPath | ""): boolean;
   /** Makes the folder and those above it. Answers whether one had to be made. */
   make(folder: RelPath | "", options: CallOptions): Promise<boolean>;
+  /** How many have been made so far. */
+  made(): number;
   /** A request just failed because the folder is gone. */
   forget(folder: RelPath | ""): void;
 }
@@ -24,6 +26,7 @@ export function createFolders(connection: DavConnection): Folders {
   /** Folders that a listing did not find; they and all below them have to be made. */
   const gone = new Set<string>();
   const making = new Map<string, Promise<boolean>>();
+  let made = 0;
 
   function isMissing(folder: RelPath | ""): boolean {
     if (folder === "" || known.has(folder)) return false;
@@ -48,7 +51,9 @@ export function createFolders(connection: DavConnection): Folders {
     // 405 is "there already" (RFC 4918 section 9.3.1), be it by another machine a moment ago.
     if (status !== 405 && (status < 200 || status > 299)) throw refused(connection, folder, status);
     known.add(folder);
-    return status !== 405;
+    if (status === 405) return false;
+    made++;
+    return true;
   }
 
   function make(folder: RelPath | "", options: CallOptions): Promise<boolean> {
@@ -76,6 +81,7 @@ export function createFolders(connection: DavConnection): Folders {
     },
     missing: isMissing,
     make,
+    made: () => made,
     forget: (folder) => {
       if (folder !== "") known.delete(folder);
     },

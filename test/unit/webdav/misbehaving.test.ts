@@ -318,3 +318,33 @@ test("removeFolder: a file that arrives between the listing and the lock keeps i
   expect(server.requests.map(({ method }) => method)).toEqual(["PROPFIND", "LOCK", "PROPFIND", "UNLOCK"]);
   expect(server.requests[1]?.headers["depth"]).toBe("infinity");
 });
+
+test("write: a 500 for want of a folder that another write has made meanwhile is no failure", async () => {
+  let isMade = false;
+  let held: (() => void) | undefined;
+  const server = await serve(({ method, url }, socket) => {
+    if (method === "MKCOL") {
+      const wasMade = isMade;
+      isMade = true;
+      return answerOf(wasMade ? "405 Method Not Allowed" : "201 Created");
+    }
+    if (isMade) {
+      // Only now does the other write hear that the folder was missing.
+      held?.();
+      held = undefined;
+      return answerOf("201 Created");
+    }
+    if (url.endsWith("a.md")) return answerOf("500 Internal Server Error");
+    held = () => socket.write(answerOf("500 Internal Server Error"));
+    return undefined;
+  });
+  const backend = client(server, { create: "if-none-match" });
+  const write = (path: string) => backend.write(relPath(path), sourceOf("x"), { expect: "absent" });
+  await Promise.all([write("many/b.md"), write("many/a.md")]);
+  expect(
+    server.requests
+      .filter(({ method }) => method === "PUT")
+      .map(({ url }) => url)
+      .sort(),
+  ).toEqual(["/dav/many/a.md", "/dav/many/a.md", "/dav/many/b.md", "/dav/many/b.md"]);
+});
