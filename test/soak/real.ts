@@ -30,7 +30,7 @@ export interface SoakReport {
   readonly lives: number;
   /** Of its last life: after the warm-up, at the end, and the most between. MB. */
   readonly memory: { readonly warm: number; readonly end: number; readonly most: number; readonly minutes: number };
-  /** From the end of a sleep to the inbox, of what was pushed meanwhile, milliseconds. */
+  /** From the end of a sleep of more than two intervals to the inbox, of what was pushed meanwhile, milliseconds. */
   readonly afterSleep: readonly number[];
   /** What should never be. */
   readonly problems: readonly string[];
@@ -318,11 +318,18 @@ function reportOf(it: Soak, wallSeconds: number): SoakReport {
       most: Math.max(...mb),
       minutes: (Date.now() - it.startedMs) / 60_000,
     },
-    afterSleep: it.sleeps.flatMap(({ fromMs, untilMs }) =>
-      it.tally.heardAfter(fromMs, untilMs, (project) => isQuiet(untilMs, networksOf(project))),
-    ),
+    afterSleep: it.sleeps
+      .filter(isLong)
+      .flatMap(({ fromMs, untilMs }) =>
+        it.tally.heardAfter(fromMs, untilMs, (project) => isQuiet(untilMs, networksOf(project))),
+      ),
     problems: it.problems,
   };
+}
+
+/** Over two intervals and a slice of waiting: a shorter one is no jump, and the next look comes when it is due. */
+function isLong({ fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number }): boolean {
+  return untilMs - fromMs > (2 * POLL_SECONDS + 3) * 1000;
 }
 
 async function until(holds: () => boolean, mostMs: number, explain: () => string): Promise<void> {
